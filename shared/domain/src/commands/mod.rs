@@ -1,0 +1,1 @@
+//! One decision a file: its facts, its refusals, its tests.
