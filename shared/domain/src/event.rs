@@ -20,6 +20,9 @@ pub enum Event {
     /// Somebody said something.
     #[serde(rename = "chat.message")]
     MessageSent(MessageSent),
+    /// The operator said something: a message of type `system` under its own name, as seed 004's clients know it.
+    #[serde(rename = "chat.system")]
+    SystemSaid(MessageSent),
     /// Somebody changed what they had said.
     #[serde(rename = "chat.messageEdited")]
     MessageEdited(MessageEdited),
@@ -99,7 +102,7 @@ impl Event {
     /// Where it lies in the log.
     pub fn address(&self) -> Address {
         match self {
-            Event::MessageSent(e) => Address::Timeline(e.room_id.clone()),
+            Event::MessageSent(e) | Event::SystemSaid(e) => Address::Timeline(e.room_id.clone()),
             Event::MessageEdited(e) => Address::Timeline(e.room_id.clone()),
             Event::MessageDeleted(e) => Address::Timeline(e.room_id.clone()),
             Event::MemberChanged(e) => Address::Timeline(e.room_id.clone()),
@@ -113,6 +116,7 @@ impl Event {
     pub fn name(&self) -> EventName {
         EventName(match self {
             Event::MessageSent(_) => "chat.message",
+            Event::SystemSaid(_) => "chat.system",
             Event::MessageEdited(_) => "chat.messageEdited",
             Event::MessageDeleted(_) => "chat.messageDeleted",
             Event::MemberChanged(_) => "chat.memberChanged",
@@ -129,7 +133,7 @@ impl Event {
         }
         let name = self.name();
         match self {
-            Event::MessageSent(e) => stored(name, e),
+            Event::MessageSent(e) | Event::SystemSaid(e) => stored(name, e),
             Event::MessageEdited(e) => stored(name, e),
             Event::MessageDeleted(e) => stored(name, e),
             Event::MemberChanged(e) => stored(name, e),
@@ -145,6 +149,7 @@ impl Event {
         let data = data.get();
         Ok(match (event, v) {
             ("chat.message", 1) => Event::MessageSent(serde_json::from_str(data)?),
+            ("chat.system", 1) => Event::SystemSaid(serde_json::from_str(data)?),
             ("chat.messageEdited", 1) => Event::MessageEdited(serde_json::from_str(data)?),
             ("chat.messageDeleted", 1) => Event::MessageDeleted(serde_json::from_str(data)?),
             ("chat.memberChanged", 1) => Event::MemberChanged(serde_json::from_str(data)?),

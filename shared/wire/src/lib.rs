@@ -1,1 +1,14 @@
-//! .
+//! What Klatch says to clients and hears from them: frames, error and close codes, limits. Pure: bytes in, types
+//! out, and back; no I/O, no clock.
+//!
+//! [`native`] is the protocol of `GET /chat/ws`; [`query`] is what edges ask the projector.
+
+pub mod close;
+pub mod code;
+pub mod limits;
+pub mod native;
+pub mod query;
+
+pub use close::CloseCode;
+pub use code::Code;
+pub use limits::Limits;
