@@ -1,0 +1,6 @@
+//! The native protocol: `GET /chat/ws`, text frames of `{"event", "data", "id"?}`.
+
+pub mod client;
+pub mod server;
+
+pub use client::{BadFrame, ClientFrame, Request};
