@@ -1,3 +1,15 @@
-//! What every service is made of: configuration, telemetry, health, drain, and children that do not outlive us.
+//! What every service is made of: configuration, telemetry, health, drain, metrics, and children that do not outlive us.
+//!
+//! Nothing here knows a chat, a frame or an event; a service's `run(config, shutdown)` is told what it needs and hands
+//! back conditions and numbers that an outer surface (HTTP, the command line) shows.
 
+pub mod drain;
+pub mod health;
+pub mod metrics;
+pub mod shutdown;
+pub mod telemetry;
 pub mod tether;
+
+pub use drain::Drain;
+pub use health::{Condition, Health};
+pub use metrics::Metrics;
