@@ -257,7 +257,9 @@ mod tests {
         };
         let first = id("r", "u", "1", "hi");
         assert_eq!(first, id("r", "u", "1", "hi"));
-        for other in [id("s", "u", "1", "hi"), id("r", "v", "1", "hi"), id("r", "u", "2", "hi"), id("r", "u", "1", "ho")] {
+        for other in
+            [id("s", "u", "1", "hi"), id("r", "v", "1", "hi"), id("r", "u", "2", "hi"), id("r", "u", "1", "ho")]
+        {
             assert_ne!(first, other);
         }
     }

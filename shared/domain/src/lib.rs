@@ -4,6 +4,7 @@
 //! Invariants: no I/O, no clock, no randomness, no tokio; time and ids come in as arguments. `evolve` is total.
 //! A test reads the dependency tree and fails when that stops being true.
 
+pub mod authority;
 pub mod commands;
 pub mod decision;
 pub mod event;
@@ -14,6 +15,7 @@ pub mod refusal;
 pub mod room;
 pub mod time;
 
+pub use commands::{Actor, Command, Facts, Needs, Reference, Referred};
 pub use decision::{Decision, Draft, Guard, Known};
 pub use event::{Address, Event, EventName};
 pub use id::{ClientId, Epoch, InvalidId, MessageId, Position, RoomId, Seq, UserId};

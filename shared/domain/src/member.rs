@@ -60,6 +60,8 @@ pub enum Cause {
     Accepted,
     /// Went by themselves.
     Exited,
+    /// Joined again, a member already, under another name or with another picture: the standing is as it was.
+    Renamed,
     /// Somebody else (or an owner who went) changed it: the notice before it in the same batch tells the room.
     Noticed,
 }
@@ -167,7 +169,7 @@ impl Membership {
             Cause::Joined => Change::Joined,
             Cause::Accepted => Change::Accepted,
             Cause::Exited => Change::Exited,
-            Cause::Created | Cause::Noticed => return None,
+            Cause::Created | Cause::Renamed | Cause::Noticed => return None,
         };
         Some(MemberChanged {
             room_id: self.room_id.clone(),

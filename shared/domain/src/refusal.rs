@@ -35,6 +35,14 @@ pub enum Refusal {
     /// It contradicts what stands: the room exists already, the last owner can't go.
     #[error("{0}")]
     Conflict(&'static str),
+    /// A field of the command is longer than its limit.
+    #[error("{field}: is longer than {bytes_max} bytes")]
+    TooLarge {
+        /// The field, as the frame names it.
+        field: &'static str,
+        /// Its limit.
+        bytes_max: usize,
+    },
     /// A field of the command can't be so.
     #[error("{field}: {why}")]
     Invalid {
