@@ -1,0 +1,22 @@
+/** The token that says who is asking. */
+
+/** Gives the token; asked again whenever the one before no longer holds. */
+export type TokenSource = () => string | Promise<string>;
+
+/** A subprotocol carries it, since a browser's WebSocket can't set headers: `klatch.bearer.<jwt>`. */
+export function subprotocols(token: string): string[] {
+  return ["klatch.v1", `klatch.bearer.${token}`];
+}
+
+/** When a JWT ends (its `exp`, RFC 7519), in milliseconds since 1970. `null` where that can't be read. */
+export function endOf(token: string): number | null {
+  const payload = token.split(".")[1];
+  if (payload === undefined) return null;
+  try {
+    const claims: unknown = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
+    const exp = (claims as { exp?: unknown } | null)?.exp;
+    return typeof exp === "number" ? exp * 1_000 : null;
+  } catch {
+    return null;
+  }
+}
