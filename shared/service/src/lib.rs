@@ -3,6 +3,7 @@
 //! Nothing here knows a chat, a frame or an event; a service's `run(config, shutdown)` is told what it needs and hands
 //! back conditions and numbers that an outer surface (HTTP, the command line) shows.
 
+pub mod config;
 pub mod drain;
 pub mod health;
 pub mod metrics;
