@@ -39,3 +39,56 @@ pub(super) fn decide(facts: &Facts, command: &Ban, now: Timestamp) -> Result<Dec
     };
     ban.append(facts, info, now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::*;
+    use super::*;
+    use crate::{Event, Role, Seq};
+
+    #[test]
+    fn a_ban_works_on_members_and_on_people_never_seen() {
+        let scene = Scene::staffed();
+        assert_eq!(scene.plan("mod", ban("ben", None)), ["timeline if mod = 6", "ben if ben = 3"]);
+        assert_eq!(scene.plan("mod", ban("eve", None)), ["timeline if mod = 6", "eve if eve = 0"]);
+        let eve = scene.member_after("mod", ban("eve", None));
+        assert_eq!(
+            (eve.standing, eve.role, eve.username.as_str()),
+            (Standing::Banned { until: None }, Role::Member, "")
+        );
+    }
+
+    #[test]
+    fn the_same_ban_stands_and_another_end_is_another_ban() {
+        let scene = Scene::staffed();
+        let until = Some(Timestamp::from_ms(scene.now.as_ms() + 5));
+        let scene = scene.given("mod", ban("ben", until));
+        assert_eq!(scene.stands("ada", ban("ben", until)), Seq(8));
+        assert_eq!(scene.plan("ada", ban("ben", None)), ["timeline if ada = 2", "ben if ben = 8"]);
+    }
+
+    #[test]
+    fn an_end_lies_ahead() {
+        let scene = Scene::staffed();
+        let refusal = scene.refuses("mod", ban("ben", Some(scene.now)));
+        assert!(matches!(refusal, Refusal::Invalid { field: "until", .. }));
+    }
+
+    #[test]
+    fn moderators_reach_each_other_only_once_they_are_out() {
+        let scene = Scene::staffed().given("ben", exit());
+        assert!(matches!(scene.refuses("mod", ban("ada", None)), Refusal::Forbidden(_)));
+        let two = Scene::staffed().given("ada", role("ben", Role::Moderator));
+        assert!(matches!(two.refuses("mod", ban("ben", None)), Refusal::Forbidden(_)));
+        let out = two.given("ada", kick("ben"));
+        assert!(out.when("mod", ban("ben", None)).is_ok(), "a role has no weight outside");
+    }
+
+    #[test]
+    fn an_owner_who_is_banned_owns_no_more() {
+        let scene = Scene::staffed().given("ada", role("ben", Role::Owner));
+        let events = scene.events("ada", ban("ben", None));
+        assert!(matches!(&events[1], Event::Room(info) if info.owners == [user("ada")]));
+        assert!(matches!(&events[0], Event::MemberChanged(notice) if notice.change == Change::Banned));
+    }
+}

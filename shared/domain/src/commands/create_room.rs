@@ -203,3 +203,138 @@ fn members(facts: &Facts, command: &CreateRoom) -> Result<Vec<(UserId, Role)>, R
     }
     Ok(people)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::*;
+    use super::*;
+    use crate::Command;
+
+    fn create(id: &str, room_type: RoomType, participants: &[&str]) -> Command {
+        Command::CreateRoom(CreateRoom {
+            room_id: RoomId::parse(id).unwrap(),
+            room_type,
+            name: None,
+            participants: participants.iter().map(|id| user(id)).collect(),
+            settings: SettingsChange::default(),
+        })
+    }
+
+    fn direct(one: &str, other: &str) -> Command {
+        create(RoomId::direct(&user(one), &user(other)).as_str(), RoomType::Direct, &[other])
+    }
+
+    fn roles(events: &[Event]) -> Vec<(&str, Role)> {
+        let member = |event: &'_ Event| matches!(event, Event::Member(_));
+        events
+            .iter()
+            .filter(|event| member(event))
+            .map(|event| match event {
+                Event::Member(member) => (member.user_id.as_str(), member.role),
+                _ => unreachable!(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_room_is_one_batch_of_its_state_and_its_members_each_guarded_by_itself_at_nothing() {
+        let plan = Scene::empty().plan("ada", create("lobby", RoomType::Group, &["ben", "ada", "ben"]));
+        assert_eq!(plan, ["info if info = 0", "ada if ada = 0", "ben if ben = 0"]);
+    }
+
+    #[test]
+    fn the_creator_owns_it_and_the_others_are_what_people_become_by_joining() {
+        let group = Scene::empty().events("ada", create("lobby", RoomType::Group, &["ben"]));
+        assert_eq!(roles(&group), [("ada", Role::Owner), ("ben", Role::Member)]);
+        let Event::Room(info) = &group[0] else { panic!() };
+        assert_eq!(
+            (info.name.as_str(), info.settings.access, info.owners.as_slice()),
+            ("lobby", Access::Private, [user("ada")].as_slice())
+        );
+        let channel = Scene::empty().events("ada", create("news", RoomType::Channel, &["ben"]));
+        assert_eq!(roles(&channel), [("ada", Role::Owner), ("ben", Role::Reader)]);
+        assert!(matches!(&channel[0], Event::Room(info) if info.is_open()));
+    }
+
+    #[test]
+    fn the_operator_names_the_owner_first() {
+        let events = Scene::empty().events("~system", create("lobby", RoomType::Group, &["zoe", "ben"]));
+        assert_eq!(roles(&events), [("ben", Role::Member), ("zoe", Role::Owner)]);
+        let none = Scene::empty().refuses("~system", create("lobby", RoomType::Group, &[]));
+        assert!(matches!(none, Refusal::Invalid { field: "participants", .. }));
+    }
+
+    #[test]
+    fn a_direct_room_has_two_plain_members_and_is_found_by_whoever_asks_again() {
+        let scene = Scene::empty();
+        let events = scene.events("ada", direct("ada", "ben"));
+        assert_eq!(roles(&events), [("ada", Role::Member), ("ben", Role::Member)]);
+        assert!(matches!(&events[0], Event::Room(info) if info.owners.is_empty() && !info.is_open()));
+        let scene = scene.given("ada", direct("ada", "ben"));
+        assert_eq!(scene.stands("ben", direct("ben", "ada")), Seq(1));
+    }
+
+    #[test]
+    fn a_direct_room_is_for_exactly_two_and_has_their_id() {
+        let scene = Scene::empty();
+        for people in [&[][..], &["ada"], &["ben", "eve"]] {
+            let refusal = scene.refuses("ada", create("~dx", RoomType::Direct, people));
+            assert!(matches!(refusal, Refusal::Invalid { field: "participants", .. }), "{people:?}");
+        }
+        let elsewhere = scene.refuses("ada", create("lobby", RoomType::Direct, &["ben"]));
+        assert!(matches!(elsewhere, Refusal::Invalid { field: "roomId", .. }));
+        let mut open = direct("ada", "ben");
+        if let Command::CreateRoom(create) = &mut open {
+            create.settings.access = Some(Access::Open);
+        }
+        assert!(matches!(scene.refuses("ada", open), Refusal::Invalid { field: "settings", .. }));
+    }
+
+    #[test]
+    fn an_id_that_is_taken_is_a_conflict_and_a_reserved_one_nobodys() {
+        let taken = Scene::lobby().refuses("ben", create("lobby", RoomType::Group, &[]));
+        assert!(matches!(taken, Refusal::Conflict(_)));
+        let reserved = Scene::empty().refuses("ben", create("~mine", RoomType::Group, &[]));
+        assert!(matches!(reserved, Refusal::Invalid { field: "roomId", .. }));
+    }
+
+    #[test]
+    fn which_room_it_is_follows_from_the_type_and_the_people() {
+        let ada = person("ada");
+        let fresh = Uuid::from_u128(5);
+        let room = |id, room_type, people: &[UserId]| CreateRoom::room_id(id, room_type, people, &ada, fresh);
+        let lobby = RoomId::parse("lobby").unwrap();
+        assert_eq!(room(Some(lobby.clone()), RoomType::Group, &[]), Ok(lobby.clone()));
+        assert_eq!(room(None, RoomType::Group, &[]).unwrap().as_str(), fresh.to_string());
+        let both = RoomId::direct(&user("ada"), &user("ben"));
+        assert_eq!(room(None, RoomType::Direct, &[user("ben")]), Ok(both.clone()));
+        assert_eq!(room(Some(both.clone()), RoomType::Direct, &[user("ben"), user("ada")]), Ok(both.clone()));
+        assert!(room(Some(lobby), RoomType::Direct, &[user("ben")]).is_err());
+        assert!(room(Some(both), RoomType::Group, &[]).is_err(), "nobody takes a direct room's id before its people");
+    }
+
+    #[test]
+    fn names_and_numbers_have_limits() {
+        let with = |change: &dyn Fn(&mut CreateRoom)| {
+            let mut command = CreateRoom {
+                room_id: room(),
+                room_type: RoomType::Group,
+                name: None,
+                participants: vec![],
+                settings: SettingsChange::default(),
+            };
+            change(&mut command);
+            Scene::empty().when("ada", Command::CreateRoom(command))
+        };
+        assert!(with(&|c| c.name = Some("x".repeat(NAME_BYTES_MAX))).is_ok());
+        let long = with(&|c| c.name = Some("x".repeat(NAME_BYTES_MAX + 1)));
+        assert_eq!(long, Err(Refusal::TooLarge { field: "name", bytes_max: NAME_BYTES_MAX }));
+        for bad in [" ", "a\nb"] {
+            assert!(matches!(with(&|c| c.name = Some(bad.into())), Err(Refusal::Invalid { field: "name", .. })));
+        }
+        let people = |n: usize| (0..n).map(|i| user(&format!("u{i}"))).collect::<Vec<_>>();
+        assert!(with(&|c| c.participants = people(PARTICIPANTS_MAX)).is_ok());
+        assert!(with(&|c| c.participants = people(PARTICIPANTS_MAX + 1)).is_err());
+        assert!(with(&|c| c.participants = vec![UserId::system()]).is_err());
+    }
+}

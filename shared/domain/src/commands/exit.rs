@@ -46,3 +46,63 @@ pub(super) fn decide(facts: &Facts, _: &Exit, now: Timestamp) -> Result<Decision
     };
     Ok(Decision::Append(vec![guarded_by_itself(Event::Member(member), facts.own.seq)]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::*;
+    use super::*;
+    use crate::{Command, Seq};
+
+    #[test]
+    fn a_members_exit_is_their_own_event_and_needs_no_notice() {
+        let scene = Scene::staffed();
+        assert_eq!(scene.plan("ben", exit()), ["ben if ben = 3"]);
+        let ben = scene.member_after("ben", exit());
+        assert_eq!((ben.standing, ben.cause), (Standing::Left, Cause::Exited));
+    }
+
+    #[test]
+    fn an_owners_exit_is_a_notice_the_owners_and_the_standing_under_three_guards() {
+        let scene = Scene::staffed().given("ada", role("ben", Role::Owner));
+        assert_eq!(scene.plan("ada", exit()), ["timeline if ada = 2", "info if info = 8", "ada if ada = 2"]);
+        let events = scene.events("ada", exit());
+        assert!(matches!(&events[0], Event::MemberChanged(n) if n.change == Change::Exited && n.by.is_none()));
+        assert!(matches!(&events[1], Event::Room(info) if info.owners == [user("ben")]));
+    }
+
+    #[test]
+    fn the_last_owner_cannot_go() {
+        assert!(matches!(Scene::staffed().refuses("ada", exit()), Refusal::Conflict(_)));
+    }
+
+    #[test]
+    fn to_go_twice_is_to_have_gone() {
+        assert_eq!(Scene::staffed().given("ben", exit()).stands("ben", exit()), Seq(7));
+    }
+
+    #[test]
+    fn who_was_never_there_cannot_go_and_who_is_banned_stays_banned() {
+        assert_eq!(Scene::staffed().refuses("eve", exit()), Refusal::NotAMember);
+        assert_eq!(Scene::private().refuses("eve", exit()), Refusal::NoSuchRoom);
+        assert_eq!(Scene::empty().refuses("eve", exit()), Refusal::NoSuchRoom);
+        let banned = Scene::staffed().given("ada", ban("ben", None));
+        assert_eq!(banned.refuses("ben", exit()), Refusal::Banned { until: None });
+        let muted_stranger = Scene::private().given("ada", mute("eve", None));
+        assert_eq!(muted_stranger.refuses("eve", exit()), Refusal::NoSuchRoom, "eve was never told of the room");
+    }
+
+    #[test]
+    fn an_invitation_is_declined_by_going() {
+        let scene = Scene::private().given("ada", invite("eve", None));
+        assert_eq!(scene.member_after("eve", exit()).standing, Standing::Left);
+        assert_eq!(scene.given("eve", exit()).refuses("eve", join()), Refusal::NoSuchRoom);
+    }
+
+    #[test]
+    fn the_muted_and_the_readers_may_go_and_nobody_leaves_a_direct_room() {
+        let scene = Scene::staffed().given("ada", mute("ben", None)).given("ada", role("ben", Role::Reader));
+        assert!(scene.when("ben", exit()).is_ok());
+        let direct = direct_room("ada", "ben");
+        assert!(matches!(direct.0.refuses("ben", Command::Exit(Exit { room_id: direct.1 })), Refusal::Forbidden(_)));
+    }
+}

@@ -200,8 +200,11 @@ impl Imposed<'_> {
             timestamp: now,
         };
         let mut drafts = vec![facts.on_timeline(info, Event::MemberChanged(notice))];
-        let becomes_owner = self.standing == Standing::Joined && self.role == Role::Owner;
-        if let Some(owners) = owners_after(info, self.user_id, becomes_owner)? {
+        // The role in the member event decides, not the list: whoever saw an old list must fail on its guard.
+        let was_owner = before.is_some_and(|m| m.is_joined() && m.role == Role::Owner);
+        let is_owner = self.standing == Standing::Joined && self.role == Role::Owner;
+        if was_owner != is_owner {
+            let owners = owners_after(info, self.user_id, is_owner)?;
             drafts.push(facts.on_info(RoomInfo { owners, timestamp: now, ..info.clone() }));
         }
         let after = Membership {
@@ -220,21 +223,16 @@ impl Imposed<'_> {
     }
 }
 
-/// The owners with this person among them or not; `None` where that changes nothing. The last one can't go.
-fn owners_after(info: &RoomInfo, user: &UserId, owner: bool) -> Result<Option<Vec<UserId>>, Refusal> {
-    if info.owners.contains(user) == owner {
-        return Ok(None);
-    }
-    let mut owners = info.owners.clone();
-    if owner {
+/// The owners with this person among them or not. The last one can't go.
+fn owners_after(info: &RoomInfo, user: &UserId, is_owner: bool) -> Result<Vec<UserId>, Refusal> {
+    let mut owners: Vec<UserId> = info.owners.iter().filter(|other| *other != user).cloned().collect();
+    if is_owner {
         owners.push(user.clone());
-    } else {
-        owners.retain(|other| other != user);
-        if owners.is_empty() {
-            return Err(Refusal::Conflict("the room's last owner can't go: make somebody else an owner first"));
-        }
     }
-    Ok(Some(owners))
+    if owners.is_empty() {
+        return Err(Refusal::Conflict("the room's last owner can't go: make somebody else an owner first"));
+    }
+    Ok(owners)
 }
 
 /// A reason as it is stored: none for an empty one.

@@ -21,6 +21,8 @@ mod join;
 mod kick;
 mod mute;
 mod role;
+#[cfg(test)]
+pub(crate) mod scene;
 mod send;
 mod unban;
 mod update_room;

@@ -71,3 +71,58 @@ pub(super) fn decide_unmute(facts: &Facts, command: &Unmute, now: Timestamp) -> 
     };
     unmute.append(facts, info, now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::*;
+    use super::*;
+    use crate::{Role, Seq};
+
+    #[test]
+    fn a_mute_lies_in_the_member_event_so_that_its_guard_catches_a_racing_send() {
+        let scene = Scene::staffed();
+        assert_eq!(scene.plan("mod", mute("ben", None)), ["timeline if mod = 6", "ben if ben = 3"]);
+        let ben = scene.member_after("mod", mute("ben", None));
+        assert_eq!((ben.standing, ben.role), (Standing::Joined, Role::Member));
+        assert_eq!(ben.muted, Some(member::Mute { until: None }));
+    }
+
+    #[test]
+    fn people_never_seen_are_muted_before_they_come() {
+        let scene = Scene::staffed().given("mod", mute("eve", None)).given("eve", join());
+        assert_eq!(scene.refuses("eve", say("hi")), Refusal::Muted { until: None });
+    }
+
+    #[test]
+    fn a_mute_ends_by_itself_or_by_being_lifted() {
+        let scene = Scene::staffed();
+        let until = Some(Timestamp::from_ms(scene.now.as_ms() + 5));
+        let muted = scene.given("mod", mute("ben", until));
+        assert_eq!(muted.refuses("ben", say("hi")), Refusal::Muted { until });
+        assert!(muted.clone().after_ms(5).when("ben", say("hi")).is_ok());
+        assert_eq!(muted.member_after("ada", unmute("ben")).muted, None);
+        assert!(muted.given("ada", unmute("ben")).when("ben", say("hi")).is_ok());
+    }
+
+    #[test]
+    fn the_same_mute_stands_and_so_does_not_being_muted() {
+        let scene = Scene::staffed().given("mod", mute("ben", None));
+        assert_eq!(scene.stands("ada", mute("ben", None)), Seq(8));
+        assert_eq!(scene.given("ada", unmute("ben")).stands("mod", unmute("ben")), Seq(10));
+        assert!(matches!(Scene::staffed().refuses("mod", unmute("eve")), Refusal::Conflict(_)));
+    }
+
+    #[test]
+    fn moderators_mute_no_moderators_and_nobody_lifts_their_own_mute() {
+        assert!(matches!(Scene::staffed().refuses("mod", mute("ada", None)), Refusal::Forbidden(_)));
+        let muted = Scene::staffed().given("ada", mute("mod", None));
+        assert!(matches!(muted.refuses("mod", unmute("mod")), Refusal::Forbidden(_)));
+        assert!(muted.when("mod", kick("ben")).is_ok(), "a mute takes the word, not the office");
+    }
+
+    #[test]
+    fn a_mute_leaves_a_ban_as_it_is() {
+        let scene = Scene::staffed().given("ada", ban("ben", None));
+        assert_eq!(scene.member_after("ada", mute("ben", None)).standing, Standing::Banned { until: None });
+    }
+}

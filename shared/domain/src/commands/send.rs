@@ -115,3 +115,122 @@ fn once_each(users: &[UserId]) -> Vec<UserId> {
     let mut seen = std::collections::HashSet::new();
     users.iter().filter(|user| seen.insert(*user)).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::*;
+    use super::*;
+    use crate::{Command, Role, Seq};
+
+    fn with(change: impl FnOnce(&mut Send)) -> Command {
+        let mut command = send("hi");
+        change(&mut command);
+        Command::Send(command)
+    }
+
+    fn attached(url: &str) -> Command {
+        let attachment = Attachment { url: url.into(), name: None, content_type: None, size: None };
+        with(|send| send.attachments.push(attachment))
+    }
+
+    #[test]
+    fn a_message_is_guarded_by_its_authors_own_standing() {
+        assert_eq!(Scene::staffed().plan("ben", say("hi")), ["timeline if ben = 3"]);
+    }
+
+    #[test]
+    fn it_carries_the_name_that_its_author_has_now() {
+        let events = Scene::staffed().events("ben", say("hi"));
+        let [Event::MessageSent(sent)] = events.as_slice() else { panic!() };
+        assert_eq!((sent.user_id.as_str(), sent.username.as_str(), sent.message.as_str()), ("ben", "BEN", "hi"));
+        assert_eq!(sent.message_id, message_id("hi"));
+    }
+
+    #[test]
+    fn readers_the_muted_strangers_and_the_archived_room_take_no_message() {
+        let scene = Scene::staffed();
+        let reader = scene.clone().given("ada", role("ben", Role::Reader));
+        assert!(matches!(reader.refuses("ben", say("hi")), Refusal::Forbidden(_)));
+        let muted = scene.clone().given("ada", mute("ben", None));
+        assert_eq!(muted.refuses("ben", say("hi")), Refusal::Muted { until: None });
+        assert_eq!(scene.refuses("eve", say("hi")), Refusal::NotAMember);
+        assert_eq!(Scene::private().refuses("eve", say("hi")), Refusal::NoSuchRoom);
+        assert_eq!(Scene::empty().refuses("eve", say("hi")), Refusal::NoSuchRoom);
+        let banned = scene.clone().given("ada", ban("ben", None));
+        assert_eq!(banned.refuses("ben", say("hi")), Refusal::Banned { until: None });
+        assert_eq!(scene.given("ada", archive(true)).refuses("ben", say("hi")), Refusal::Archived);
+    }
+
+    #[test]
+    fn an_empty_message_says_nothing_unless_it_brings_something() {
+        let scene = Scene::staffed();
+        for empty in ["", " \n"] {
+            let refusal = scene.refuses("ben", with(|send| send.message = empty.into()));
+            assert_eq!(refusal, Refusal::Invalid { field: "message", why: "is empty" });
+        }
+        let mut picture = attached("https://example.org/a.png");
+        if let Command::Send(send) = &mut picture {
+            send.message = String::new();
+            send.message_type = MessageType::Image;
+        }
+        assert!(scene.when("ben", picture).is_ok());
+    }
+
+    #[test]
+    fn text_attachments_and_mentions_have_limits() {
+        let scene = Scene::staffed();
+        assert!(scene.when("ben", with(|send| send.message = "x".repeat(MESSAGE_BYTES_MAX))).is_ok());
+        let long = scene.refuses("ben", with(|send| send.message = "x".repeat(MESSAGE_BYTES_MAX + 1)));
+        assert_eq!(long, Refusal::TooLarge { field: "message", bytes_max: MESSAGE_BYTES_MAX });
+        let many = Attachment { url: "/a".into(), name: None, content_type: None, size: None };
+        let many = with(|send| send.attachments = vec![many; ATTACHMENTS_MAX + 1]);
+        assert!(matches!(scene.refuses("ben", many), Refusal::Invalid { field: "attachments", .. }));
+        let many = with(|send| send.mentions = vec![user("ada"); MENTIONS_MAX + 1]);
+        assert!(matches!(scene.refuses("ben", many), Refusal::Invalid { field: "mentions", .. }));
+        let twice = scene.events("ben", with(|send| send.mentions = vec![user("ada"), user("ada")]));
+        assert!(matches!(&twice[0], Event::MessageSent(sent) if sent.mentions == [user("ada")]));
+    }
+
+    #[test]
+    fn an_attachment_is_on_the_web_or_here() {
+        let scene = Scene::staffed();
+        for fine in ["https://example.org/a", "http://localhost/a", "/files/1"] {
+            assert!(scene.when("ben", attached(fine)).is_ok(), "{fine}");
+        }
+        for bad in ["javascript:alert(1)", "data:text/html,x", "//evil.example", "https://", "", "https://a b", "a\n"] {
+            let refusal = scene.refuses("ben", attached(bad));
+            assert!(matches!(refusal, Refusal::Invalid { field: "attachments", .. }), "{bad}");
+        }
+        let long = scene.refuses("ben", attached(&format!("/{}", "x".repeat(URL_BYTES_MAX))));
+        assert!(matches!(long, Refusal::TooLarge { .. }));
+    }
+
+    #[test]
+    fn an_answer_names_a_message_of_this_room() {
+        let scene = Scene::staffed().given("ada", say("first"));
+        let answer = |reference| with(|send| send.reply_to = Some(reference));
+        let events = scene.events("ben", answer(reference("first", 7)));
+        assert!(matches!(&events[0], Event::MessageSent(sent) if sent.reply_to == Some(message_id("first"))));
+        for wrong in [reference("other", 7), reference("first", 3), reference("first", 99), reference("first", 0)] {
+            assert_eq!(scene.refuses("ben", answer(wrong)), Refusal::NoSuchMessage);
+        }
+    }
+
+    #[test]
+    fn only_the_operator_speaks_as_the_system_and_only_so() {
+        let system = with(|send| send.message_type = MessageType::System);
+        assert!(matches!(Scene::staffed().refuses("ada", system.clone()), Refusal::Invalid { .. }));
+        assert!(matches!(Scene::staffed().refuses("~system", say("hi")), Refusal::Invalid { .. }));
+        assert_eq!(Scene::staffed().plan("~system", system.clone()), ["timeline"]);
+        assert_eq!(Scene::empty().refuses("~system", system), Refusal::NoSuchRoom);
+    }
+
+    #[test]
+    fn a_sender_who_was_removed_meanwhile_is_caught_by_the_guard() {
+        let mut scene = Scene::staffed();
+        let Ok(Decision::Append(drafts)) = scene.when("ben", say("hi")) else { panic!() };
+        scene = scene.given("mod", kick("ben"));
+        assert_eq!(scene.log.append(drafts), Err(NotStored::Moved));
+        assert_eq!(scene.log.0.len() as u64, Seq(8).0);
+    }
+}
