@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 
 use klatch_domain::{
-    Attachment, ClientId, MessageId, MessageType, Position, Role, RoomId, RoomType, Seq, Settings, Timestamp, UserId,
+    Access, Attachment, ClientId, HistoryFrom, MessageId, MessageType, Position, Role, RoomId, RoomType, Seq, Timestamp,
+    UserId,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -90,7 +91,7 @@ requests! {
     /// Close a room for writing, or open it again.
     "chat.archiveRoom" ArchiveRoom(ArchiveRoom),
     /// Ask somebody to come.
-    "chat.invite" Invite(AboutUser),
+    "chat.invite" Invite(InviteUser),
     /// Put somebody out.
     "chat.kick" Kick(AboutUser),
     /// Put somebody out and keep them out.
@@ -156,7 +157,7 @@ pub struct Message {
     pub message_type: MessageType,
     /// The message that it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reply_to: Option<MessageId>,
+    pub reply_to: Option<MessageRef>,
     /// What comes with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
@@ -166,6 +167,16 @@ pub struct Message {
     /// Accepted from older clients and ignored: the name is the token's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+}
+
+/// A message that a command refers to: the sequence finds it, the id proves that it is the one meant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MessageRef {
+    /// The message.
+    pub message_id: MessageId,
+    /// The message's sequence.
+    pub seq: Seq,
 }
 
 /// Data of `chat.edit`.
@@ -253,9 +264,21 @@ pub struct CreateRoom {
     /// Members from the beginning; the creator need not be named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<UserId>,
-    /// Its rules; those of its type by default.
+    /// Its rules, where they differ from its type's.
+    #[serde(default)]
+    pub settings: SettingsChange,
+}
+
+/// Rules of a room, as far as they are to differ from what stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SettingsChange {
+    /// Who may come in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<Settings>,
+    pub access: Option<Access>,
+    /// From where on members may read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryFrom>,
 }
 
 /// Data of `chat.updateRoom`.
@@ -267,9 +290,9 @@ pub struct UpdateRoom {
     /// Another name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Other rules, all of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<Settings>,
+    /// Other rules.
+    #[serde(default)]
+    pub settings: SettingsChange,
 }
 
 /// Data of `chat.archiveRoom`.
@@ -291,6 +314,22 @@ pub struct AboutUser {
     pub room_id: RoomId,
     /// The person.
     pub user_id: UserId,
+    /// Why, for everyone in the room to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Data of `chat.invite`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InviteUser {
+    /// The room.
+    pub room_id: RoomId,
+    /// The person.
+    pub user_id: UserId,
+    /// What they become by accepting; what joining makes them by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
     /// Why, for everyone in the room to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -341,6 +380,9 @@ pub struct GiveRole {
     pub user_id: UserId,
     /// Their role from now on.
     pub role: Role,
+    /// Why, for everyone in the room to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Data of `chat.rooms`.
