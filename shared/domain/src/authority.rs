@@ -172,3 +172,143 @@ fn permit_nature(info: &RoomInfo, rule: &Rule) -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::scene::{room, time, user};
+    use crate::{Access, Cause, HistoryFrom, Mute, Settings};
+
+    const ACTS: [Act; 18] = [
+        Act::Mark,
+        Act::Exit,
+        Act::Send,
+        Act::Edit,
+        Act::DeleteOwn,
+        Act::React,
+        Act::Type,
+        Act::Signal,
+        Act::DeleteOthers,
+        Act::Pin,
+        Act::Invite,
+        Act::Kick,
+        Act::Ban,
+        Act::Unban,
+        Act::Mute,
+        Act::Role,
+        Act::Update,
+        Act::Archive,
+    ];
+
+    const NOW: &str = "2026-01-01T00:00:00Z";
+
+    fn info(room_type: RoomType, access: Access) -> RoomInfo {
+        RoomInfo {
+            room_id: room(),
+            room_type,
+            name: "lobby".into(),
+            owners: vec![],
+            settings: Settings { access, history: HistoryFrom::Beginning },
+            archived: false,
+            created_by: user("ada"),
+            created_at: time(NOW),
+            timestamp: time(NOW),
+        }
+    }
+
+    fn member(standing: Standing, role: Role) -> Membership {
+        Membership {
+            room_id: room(),
+            user_id: user("ben"),
+            username: "Ben".into(),
+            avatar: None,
+            standing,
+            role,
+            muted: None,
+            cause: Cause::Joined,
+            timestamp: time(NOW),
+        }
+    }
+
+    fn allowed(role: Role) -> Vec<Act> {
+        let info = info(RoomType::Group, Access::Private);
+        let own = member(Standing::Joined, role);
+        ACTS.into_iter().filter(|act| permit(&info, Some(&own), *act, time(NOW)).is_ok()).collect()
+    }
+
+    #[test]
+    fn every_act_has_its_rule() {
+        for act in ACTS {
+            assert_eq!(rule_of(act).act, act);
+        }
+        assert_eq!(RULES.len(), ACTS.len());
+    }
+
+    #[test]
+    fn each_role_may_what_the_one_below_may_and_more() {
+        assert_eq!(allowed(Role::Reader), ACTS[..2]);
+        assert_eq!(allowed(Role::Member), ACTS[..8]);
+        assert_eq!(allowed(Role::Moderator), ACTS[..15]);
+        assert_eq!(allowed(Role::Owner), ACTS);
+    }
+
+    #[test]
+    fn a_mute_takes_writing_and_nothing_else() {
+        let info = info(RoomType::Group, Access::Open);
+        let mut own = member(Standing::Joined, Role::Owner);
+        own.muted = Some(Mute { until: None });
+        let refused = |act: &Act| permit(&info, Some(&own), *act, time(NOW)) == Err(Refusal::Muted { until: None });
+        let silent: Vec<Act> = ACTS.into_iter().filter(refused).collect();
+        assert_eq!(silent, [Act::Send, Act::Edit, Act::React, Act::Type, Act::Signal, Act::Pin]);
+        assert_eq!(may_read(Some(&info), Some(&own), time(NOW)), Ok(()));
+        assert_eq!(may_type(Some(&info), Some(&own), time(NOW)), Err(Refusal::Muted { until: None }));
+    }
+
+    #[test]
+    fn nobody_can_leave_or_be_put_out_of_a_direct_room() {
+        let info = info(RoomType::Direct, Access::Private);
+        let unknown = |act: &Act| matches!(permit_system(&info, *act), Err(Refusal::Forbidden(_)));
+        let unknown: Vec<Act> = ACTS.into_iter().filter(unknown).collect();
+        assert_eq!(unknown, [Act::Exit, Act::Invite, Act::Kick, Act::Ban, Act::Unban, Act::Mute, Act::Role]);
+    }
+
+    #[test]
+    fn an_open_room_is_read_by_all_but_the_banned_a_private_one_by_members() {
+        let (open, private) = (info(RoomType::Channel, Access::Open), info(RoomType::Group, Access::Private));
+        let read = |info: &RoomInfo, own: Option<Standing>| {
+            may_attach(Some(info), own.map(|own| member(own, Role::Owner)).as_ref(), time(NOW))
+        };
+        let ban = |until| Standing::Banned { until };
+        let (past, ahead) = (Some(time(NOW)), Some(time("2026-01-01T00:00:00.001Z")));
+        for own in [None, Some(Standing::Left), Some(Standing::Removed), Some(Standing::Invited), Some(ban(past))] {
+            assert_eq!(read(&open, own.clone()), Ok(()), "{own:?}");
+            assert_eq!(read(&private, own.clone()), Err(Refusal::NoSuchRoom), "{own:?}");
+        }
+        for until in [None, ahead] {
+            assert_eq!(read(&open, Some(ban(until))), Err(Refusal::Banned { until }));
+            assert_eq!(read(&private, Some(ban(until))), Err(Refusal::NoSuchRoom), "not even that there is a room");
+        }
+        assert_eq!(read(&private, Some(Standing::Joined)), Ok(()));
+        assert_eq!(may_read(None, None, time(NOW)), Err(Refusal::NoSuchRoom));
+    }
+
+    #[test]
+    fn an_owner_reaches_all_a_moderator_those_below_and_a_role_counts_only_inside() {
+        let reaches = |role, target, standing| permit_towards(role, &member(standing, target)).is_ok();
+        for target in [Role::Reader, Role::Member, Role::Moderator, Role::Owner] {
+            assert!(reaches(Role::Owner, target, Standing::Joined));
+            assert!(reaches(Role::Moderator, target, Standing::Left));
+            assert_eq!(reaches(Role::Moderator, target, Standing::Joined), target <= Role::Member);
+            assert!(!reaches(Role::Member, target, Standing::Joined));
+        }
+    }
+
+    #[test]
+    fn the_operator_is_bound_by_the_archive_and_by_nothing_else() {
+        let mut info = info(RoomType::Group, Access::Private);
+        assert!(ACTS.into_iter().all(|act| permit_system(&info, act).is_ok()));
+        info.archived = true;
+        assert_eq!(permit_system(&info, Act::Send), Err(Refusal::Archived));
+        assert_eq!(permit_system(&info, Act::DeleteOthers), Ok(()));
+    }
+}

@@ -13,7 +13,9 @@ pub mod member;
 pub mod message;
 pub mod refusal;
 pub mod room;
+pub mod roster;
 pub mod time;
+pub mod timeline;
 
 pub use commands::{Actor, Command, Facts, Needs, Reference, Referred};
 pub use decision::{Decision, Draft, Guard, Known};
@@ -22,5 +24,7 @@ pub use id::{ClientId, Epoch, InvalidId, MessageId, Position, RoomId, Seq, UserI
 pub use member::{Cause, Change, MemberChanged, Membership, Mute, Role, Standing};
 pub use message::{Attachment, MessageDeleted, MessageEdited, MessageSent, MessageType};
 pub use refusal::Refusal;
-pub use room::{Access, HistoryFrom, RoomInfo, RoomType, RoomUpdated, Settings};
+pub use room::{Access, HistoryFrom, Room, RoomInfo, RoomType, RoomUpdated, Settings};
+pub use roster::{Roster, Seat};
 pub use time::Timestamp;
+pub use timeline::{Entry, Message, MessageItem, Timeline, Tombstone};

@@ -49,7 +49,7 @@ impl Log {
             _ => Known::NOTHING,
         };
         let message = needs.message.and_then(|seq| match self.0[..len].get((seq.0 as usize).checked_sub(1)?) {
-            Some(Event::MessageSent(sent)) => {
+            Some(Event::MessageSent(sent) | Event::SystemSaid(sent)) => {
                 Some(Referred { position: Position { epoch: EPOCH, seq }, sent: sent.clone() })
             }
             _ => None,

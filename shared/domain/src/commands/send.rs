@@ -69,7 +69,8 @@ pub(super) fn decide(facts: &Facts, command: &Send, now: Timestamp) -> Result<De
         attachments: command.attachments.clone(),
         mentions: once_each(&command.mentions),
     };
-    Ok(Decision::Append(vec![facts.on_timeline(info, Event::MessageSent(sent))]))
+    let event = if by_system { Event::SystemSaid(sent) } else { Event::MessageSent(sent) };
+    Ok(Decision::Append(vec![facts.on_timeline(info, event)]))
 }
 
 pub(super) fn not_empty(message: &str) -> Result<(), Refusal> {
@@ -222,6 +223,7 @@ mod tests {
         assert!(matches!(Scene::staffed().refuses("ada", system.clone()), Refusal::Invalid { .. }));
         assert!(matches!(Scene::staffed().refuses("~system", say("hi")), Refusal::Invalid { .. }));
         assert_eq!(Scene::staffed().plan("~system", system.clone()), ["timeline"]);
+        assert!(matches!(Scene::staffed().events("~system", system.clone())[0], Event::SystemSaid(_)));
         assert_eq!(Scene::empty().refuses("~system", system), Refusal::NoSuchRoom);
     }
 
