@@ -11,6 +11,8 @@ pub mod event;
 pub mod id;
 pub mod member;
 pub mod message;
+#[cfg(test)]
+mod properties;
 pub mod refusal;
 pub mod room;
 pub mod roster;
