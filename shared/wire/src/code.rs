@@ -130,6 +130,7 @@ impl From<&Refusal> for Code {
             Refusal::Forbidden(_) => Code::Forbidden,
             Refusal::Archived => Code::Archived,
             Refusal::Conflict(_) => Code::Conflict,
+            Refusal::TooLarge { .. } => Code::TooLarge,
             Refusal::Invalid { .. } => Code::InvalidField,
         }
     }
