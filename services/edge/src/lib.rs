@@ -1,1 +1,123 @@
-//! .
+//! The edge: frames become commands, commands become guarded appends, and what the log accepts becomes frames again.
+//! It holds nothing that another edge would need: any edge serves anyone.
+//!
+//! ```text
+//! frame → append   socket/read → wire → session → act (domain::decide) → eventlog → ack
+//! event → frame    eventlog::LiveRoom → room → outbox → socket/write
+//! ```
+
+pub mod config;
+pub mod token;
+
+mod accept;
+mod act;
+mod http;
+mod hub;
+mod interest;
+mod listener;
+mod members;
+mod metrics;
+mod outbox;
+mod people;
+mod presence;
+mod ready;
+mod resume;
+mod ring;
+mod room;
+mod roster;
+mod session;
+mod socket;
+mod standing;
+
+pub use config::Config;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use klatch_eventlog::Log;
+use klatch_service::{Health, Metrics};
+use tokio_util::sync::CancellationToken;
+
+use crate::hub::Hub;
+use crate::token::{BadKeys, Verifier};
+
+/// Why an edge can't run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Nobody could be believed.
+    #[error(transparent)]
+    Keys(#[from] BadKeys),
+    /// An address can't be listened on.
+    #[error("can't listen on {address}: {cause}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// Demonstration people, where others than this machine could sign in as them.
+    #[error("demonstration people are for loopback only: {0} is not")]
+    DemoInPublic(SocketAddr),
+    /// Something did not end in time.
+    #[error(transparent)]
+    Drain(#[from] klatch_service::drain::CutOff),
+}
+
+/// Runs an edge until `shutdown`; then drains: not ready, goodbye to every session, and the end within
+/// `drain_ms_max`.
+///
+/// `bound` hears the addresses that are listened on, with the ports that the system chose where 0 was asked for.
+pub async fn run(
+    config: Config,
+    log: Log,
+    health: Health,
+    metrics: &Metrics,
+    bound: impl FnOnce(&[SocketAddr]),
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    let verifier = Verifier::new(&config.auth)?;
+    if let Some(address) = config.listen.iter().find(|address| !address.ip().is_loopback())
+        && !config.demo.is_empty()
+    {
+        return Err(RunError::DemoInPublic(*address));
+    }
+    let listeners = listen(&config)?;
+    let hub = Arc::new(Hub::new(config, log, verifier, health, metrics::Metrics::new(metrics)));
+    bound(&listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect::<Vec<_>>());
+
+    let background = CancellationToken::new();
+    let upkeep = tokio::spawn(background.clone().run_until_cancelled_owned(upkeep(hub.clone())));
+    let routes = http::routes(hub.clone());
+    for listener in listeners {
+        tokio::spawn(accept::accept(hub.clone(), listener, routes.clone()));
+    }
+
+    shutdown.cancelled().await;
+    hub.health.condition("drain", "this server stops");
+    hub.draining.cancel();
+    let drained = hub.tasks.finish(Duration::from_millis(hub.config.drain_ms_max)).await;
+    background.cancel();
+    let _ = upkeep.await;
+    if let Err(error) = hub.log.end_lease(&hub.edge).await {
+        tracing::warn!(%error, "can't give up the presence lease: it lapses by itself");
+    }
+    Ok(drained?)
+}
+
+fn listen(config: &Config) -> Result<Vec<tokio::net::TcpListener>, RunError> {
+    let bind = |address: &SocketAddr| {
+        accept::bind(*address, config.accept_backlog).map_err(|cause| RunError::Listen { address: *address, cause })
+    };
+    config.listen.iter().map(bind).collect()
+}
+
+/// What an edge does beside serving.
+async fn upkeep(hub: Arc<Hub>) {
+    tokio::join!(
+        ready::watch(hub.clone()),
+        presence::keep(hub.clone()),
+        members::follow(hub.clone()),
+        http::answer_census(hub),
+    );
+}

@@ -80,12 +80,9 @@ impl Default for Limits {
 impl Limits {
     /// The same with rates a hundred times as high: what `--dev` uses, so that a demonstration never meets them.
     pub fn with_development_rates(mut self) -> Self {
-        for rate in [
-            &mut self.frames_per_second,
-            &mut self.frames_burst,
-            &mut self.sends_per_second,
-            &mut self.sends_burst,
-        ] {
+        for rate in
+            [&mut self.frames_per_second, &mut self.frames_burst, &mut self.sends_per_second, &mut self.sends_burst]
+        {
             *rate = rate.saturating_mul(100);
         }
         self

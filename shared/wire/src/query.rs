@@ -368,14 +368,12 @@ mod tests {
 
     #[test]
     fn a_request_is_the_json_that_this_page_says() {
-        let request: HistoryRequest = serde_json::from_str(
-            r#"{"asker":"ada","roomId":"r","window":{"before":9},"limit":50,"minSeq":7}"#,
-        )
-        .unwrap();
+        let request: HistoryRequest =
+            serde_json::from_str(r#"{"asker":"ada","roomId":"r","window":{"before":9},"limit":50,"minSeq":7}"#)
+                .unwrap();
         assert_eq!(request.window, Window::Before(Seq(9)));
         assert_eq!(request.min_seq, Seq(7));
-        let newest: HistoryRequest =
-            serde_json::from_str(r#"{"asker":"ada","roomId":"r","limit":50}"#).unwrap();
+        let newest: HistoryRequest = serde_json::from_str(r#"{"asker":"ada","roomId":"r","limit":50}"#).unwrap();
         assert_eq!((newest.window, newest.min_seq), (Window::Newest, Seq::ZERO));
     }
 
@@ -383,20 +381,14 @@ mod tests {
     fn an_answer_carries_its_items_untouched() {
         let text = r#"{"roomId":"r","events":[{"event":"chat.message","seq":3,"data":{"x":  1}}],"more":false,"epoch":"00000000-0000-0000-0000-000000000000","seq":3}"#;
         let page: HistoryResponse = serde_json::from_str(text).unwrap();
-        assert_eq!(
-            page.events[0].get(),
-            r#"{"event":"chat.message","seq":3,"data":{"x":  1}}"#
-        );
+        assert_eq!(page.events[0].get(), r#"{"event":"chat.message","seq":3,"data":{"x":  1}}"#);
         assert_eq!(serde_json::to_string(&page).unwrap(), text);
     }
 
     #[test]
     fn a_status_says_its_phase_in_one_flat_object() {
         let status = StatusResponse {
-            phase: Phase::Rebuilding {
-                percent: 45,
-                reason: "no checkpoint".into(),
-            },
+            phase: Phase::Rebuilding { percent: 45, reason: "no checkpoint".into() },
             epoch: Epoch(Default::default()),
             seq: Seq(45),
             end: Seq(100),
@@ -406,13 +398,7 @@ mod tests {
             schema: 1,
         };
         let json = serde_json::to_value(&status).unwrap();
-        assert_eq!(
-            (json["state"].as_str(), json["percent"].as_u64()),
-            (Some("rebuilding"), Some(45))
-        );
-        assert_eq!(
-            serde_json::from_value::<StatusResponse>(json).unwrap(),
-            status
-        );
+        assert_eq!((json["state"].as_str(), json["percent"].as_u64()), (Some("rebuilding"), Some(45)));
+        assert_eq!(serde_json::from_value::<StatusResponse>(json).unwrap(), status);
     }
 }

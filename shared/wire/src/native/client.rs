@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 
 use klatch_domain::{
-    Access, Attachment, ClientId, HistoryFrom, MessageId, MessageType, Position, Role, RoomId, RoomType, Seq, Timestamp,
-    UserId,
+    Access, Attachment, ClientId, HistoryFrom, MessageId, MessageType, Position, Role, RoomId, RoomType, Seq,
+    Timestamp, UserId,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -181,6 +181,14 @@ pub struct Presence {
     pub user_count: usize,
 }
 
+/// Data of the ack of `chat.ping`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pong {
+    /// The server's clock.
+    pub server_time: Timestamp,
+}
+
 /// Data of `chat.goodbye`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

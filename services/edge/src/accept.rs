@@ -1,0 +1,77 @@
+//! Listening sockets and the HTTP connections on them, each with a limit on how long a request's head may take.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tower_service::Service;
+
+use crate::hub::Hub;
+
+/// Bytes of a request's head at most.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// After a failed accept (no file descriptor left, say) the next one waits so long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Binds an address, so that a mistake is told before anything is served.
+pub(crate) fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts until the edge drains.
+pub(crate) async fn accept(hub: Arc<Hub>, listener: TcpListener, routes: Router) {
+    loop {
+        let accepted = tokio::select! {
+            () = hub.draining.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((tcp, _)) => {
+                let _ = tcp.set_nodelay(true);
+                hub.tasks.spawn(serve(hub.clone(), tcp, routes.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "can't accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve(hub: Arc<Hub>, tcp: TcpStream, routes: Router) {
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let mut routes = routes.clone();
+        async move { Ok::<_, Infallible>(routes.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {})) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(hub.config.request_head_ms_max))
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(tcp), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = hub.draining.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "an HTTP connection ended badly");
+    }
+}

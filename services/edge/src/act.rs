@@ -1,0 +1,138 @@
+//! A command becomes an event: read the facts, decide, append under the guards, and decide again where the log says
+//! that the facts have moved. No write waits for the projector, and no edge asks another.
+
+use klatch_domain::commands::{Actor, Command, Facts, Referred};
+use klatch_domain::{
+    Address, Decision, Draft, Event, Known, MessageId, MessageSent, Position, Refusal, Seq, Timestamp,
+};
+use klatch_eventlog::{Append, AppendError, Entry, Outcome, ReadError};
+use klatch_wire::Code;
+use klatch_wire::native::server::Failure;
+
+use crate::hub::Hub;
+use crate::standing::{Freshness, room_info};
+
+/// Decisions of one command at most: each but the first because somebody else was faster.
+const DECISIONS_MAX: usize = 16;
+
+/// What came of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// Where it was stored, or where the effect stands that was there already.
+    pub seq: Seq,
+    /// The moment of the decision.
+    pub at: Timestamp,
+}
+
+impl Hub {
+    /// Carries a command out. `key` makes it idempotent: within the log's window a repeat is answered with the first
+    /// sequence.
+    pub(crate) async fn act(&self, actor: &Actor, command: &Command, key: &MessageId) -> Result<Done, Failure> {
+        let mut how = Freshness::Cached;
+        for _ in 0..DECISIONS_MAX {
+            let facts = self.facts(actor, command, how).await?;
+            let at = self.now();
+            match command.decide(&facts, at) {
+                Ok(Decision::Append(drafts)) => match self.append(actor, drafts, key).await? {
+                    Outcome::Appended { seq } | Outcome::Duplicate { seq } => {
+                        self.saw(seq);
+                        return Ok(Done { seq, at });
+                    }
+                    Outcome::StandingChanged => how = Freshness::Leader,
+                },
+                // Before a no, and before saying that nothing is to be done, the leader is asked.
+                _ if how == Freshness::Cached => how = Freshness::Leader,
+                Ok(Decision::Stands(seq)) => return Ok(Done { seq, at }),
+                Err(refusal) => return self.settle_refusal(command, key, refusal, at).await,
+            }
+        }
+        Err(Failure::new(Code::Unavailable, "others keep changing the same thing: try again"))
+    }
+
+    async fn facts(&self, actor: &Actor, command: &Command, how: Freshness) -> Result<Facts, Failure> {
+        let needs = command.needs();
+        let info = match (how, self.interest.info_of(needs.room)) {
+            (Freshness::Cached, Some(known)) => known,
+            _ => room_info(&self.log, needs.room).await.map_err(unreadable)?,
+        };
+        let own = match actor {
+            Actor::Person { user_id, .. } => self.standings.of(needs.room, user_id, how).await.map_err(unreadable)?,
+            Actor::System => Known::NOTHING,
+        };
+        let target = match needs.target {
+            Some(user) => self.standings.of(needs.room, user, how).await.map_err(unreadable)?,
+            None => Known::NOTHING,
+        };
+        let message = match needs.message {
+            Some(seq) => self.referred(seq).await?,
+            None => None,
+        };
+        Ok(Facts { actor: actor.clone(), info, own, target, message })
+    }
+
+    async fn referred(&self, seq: Seq) -> Result<Option<Referred>, Failure> {
+        let Some(stored) = self.log.get(seq).await.map_err(unreadable)? else { return Ok(None) };
+        let sent: MessageSent = match stored.event() {
+            Ok(Event::MessageSent(sent) | Event::SystemSaid(sent)) => sent,
+            _ => return Ok(None),
+        };
+        let position = Position { epoch: self.log.epoch(), seq };
+        Ok(Some(Referred { position, sent }))
+    }
+
+    async fn append(&self, actor: &Actor, drafts: Vec<Draft>, key: &MessageId) -> Result<Outcome, Failure> {
+        let entries = drafts.into_iter().enumerate().map(|(at, draft)| Entry {
+            address: draft.event.address(),
+            payload: draft.event.encode().into(),
+            guard: draft.guard,
+            id: Some(entry_id(key, at)),
+        });
+        let append = Append { author: actor.user_id(), entries: entries.collect() };
+        self.log.append(append).await.map_err(not_appended)
+    }
+
+    /// A room that this very command made, in an earlier try whose answer was lost, is no conflict.
+    async fn settle_refusal(
+        &self,
+        command: &Command,
+        key: &MessageId,
+        refusal: Refusal,
+        at: Timestamp,
+    ) -> Result<Done, Failure> {
+        if let (Command::CreateRoom(create), Refusal::Conflict(_)) = (command, &refusal) {
+            let info = self.log.last(&Address::Info(create.room_id.clone())).await.map_err(unreadable)?;
+            if let Some(info) = info.filter(|info| info.id.as_ref() == Some(key)) {
+                return Ok(Done { seq: info.seq, at });
+            }
+        }
+        Err(Failure::new(Code::from(&refusal), refusal.to_string()))
+    }
+}
+
+/// Each entry of a batch has an id of its own; the first one has the command's.
+fn entry_id(key: &MessageId, at: usize) -> MessageId {
+    match at {
+        0 => key.clone(),
+        at => MessageId::parse(format!("{key}-{at}")).expect("a derived key is 32 bytes"),
+    }
+}
+
+/// What a client hears of a read that failed; the log has the cause.
+pub(crate) fn unreadable(error: ReadError) -> Failure {
+    tracing::warn!(%error, "can't read the log");
+    Failure::new(Code::Unavailable, "the log can't be read just now: try again under the same id")
+}
+
+fn not_appended(error: AppendError) -> Failure {
+    match error {
+        AppendError::TooLarge => Failure::new(Code::TooLarge, "larger than the log takes"),
+        AppendError::Refused(why) => {
+            tracing::error!(why, "the log refuses an append");
+            Failure::new(Code::Internal, "the log refused: this is a fault of the server")
+        }
+        AppendError::Unavailable(why) | AppendError::Unclear(why) => {
+            tracing::warn!(why, "no append");
+            Failure::new(Code::Unavailable, "not acknowledged by the log: try again under the same id")
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What all sessions of an edge share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use klatch_domain::{Seq, Timestamp};
+use klatch_eventlog::{EdgeId, Log, QueryError};
+use klatch_service::{Drain, Health};
+use klatch_wire::Code;
+use klatch_wire::native::server::Failure;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::interest::Interest;
+use crate::metrics::Metrics;
+use crate::people::People;
+use crate::room::Surroundings;
+use crate::session::SessionId;
+use crate::standing::Standings;
+use crate::token::Verifier;
+
+/// The shared state of an edge. It holds nothing that another edge would need.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    /// What the edge was told.
+    pub config: Config,
+    /// The log.
+    pub log: Log,
+    /// This life of this edge.
+    pub edge: EdgeId,
+    /// What is subscribed.
+    pub interest: Interest,
+    /// What is known of people's standings.
+    pub standings: Standings,
+    /// Who is connected.
+    pub people: Arc<People>,
+    /// Who is believed.
+    pub verifier: Verifier,
+    /// Whether the edge can serve.
+    pub health: Health,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Ends when the edge begins to drain.
+    pub draining: CancellationToken,
+    /// The tasks of all connections.
+    pub tasks: Drain,
+    seen: AtomicU64,
+    sessions: AtomicU64,
+}
+
+impl Hub {
+    /// An edge with nobody connected.
+    pub(crate) fn new(config: Config, log: Log, verifier: Verifier, health: Health, metrics: Metrics) -> Self {
+        let edge = EdgeId::fresh();
+        let around = Surroundings { log: log.clone(), edge: edge.clone(), limits: config.limits.clone() };
+        Hub {
+            interest: Interest::new(around),
+            standings: Standings::new(log.clone(), config.standings_max),
+            people: Arc::new(People::new(&config.limits)),
+            verifier,
+            health,
+            metrics,
+            draining: CancellationToken::new(),
+            tasks: Drain::new(),
+            seen: AtomicU64::new(0),
+            sessions: AtomicU64::new(1),
+            edge,
+            config,
+            log,
+        }
+    }
+
+    /// The wall clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// A number that no other session of this edge has.
+    pub(crate) fn next_session(&self) -> SessionId {
+        SessionId(self.sessions.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// This edge has acknowledged or delivered something at this sequence.
+    pub(crate) fn saw(&self, seq: Seq) {
+        self.seen.fetch_max(seq.0, Ordering::Relaxed);
+    }
+
+    /// The highest sequence that this edge has acknowledged or delivered: what its answers must reach up to.
+    pub(crate) fn seen(&self) -> Seq {
+        Seq(self.seen.load(Ordering::Relaxed))
+    }
+
+    /// Asks the projector.
+    pub(crate) async fn query<Q: Serialize, A: DeserializeOwned>(&self, name: &str, query: &Q) -> Result<A, Failure> {
+        let payload = serde_json::to_vec(query).expect("queries have string keys");
+        let timeout = Duration::from_millis(self.config.query_ms_max);
+        let answer = self.log.request(name, payload.into(), timeout).await.map_err(not_answered)?;
+        serde_json::from_slice(&answer).map_err(|error| {
+            tracing::error!(name, %error, "the projector's answer can't be read");
+            Failure::new(Code::Internal, "the views' answer can't be read: this is a fault of the server")
+        })
+    }
+}
+
+fn not_answered(error: QueryError) -> Failure {
+    match error {
+        QueryError::NoResponder | QueryError::TimedOut => {
+            Failure::new(Code::Unavailable, "the views don't answer just now: try again")
+        }
+        QueryError::Service { code, message } => Failure::new(Code::parse(&code).unwrap_or(Code::Internal), message),
+    }
+}

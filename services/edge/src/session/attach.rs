@@ -1,0 +1,198 @@
+//! Attaching to a room and detaching from it.
+
+use klatch_domain::commands::Command;
+use klatch_domain::{ClientId, HistoryFrom, MessageId, Position, RoomId, RoomInfo, Seq};
+use klatch_wire::Code;
+use klatch_wire::native::client::{InRoom, Join};
+use klatch_wire::native::server::{self, Failure, Joined, RoomState, User};
+use klatch_wire::query::{HistoryRequest, HistoryResponse, MemberRequest, MemberResponse, Window, name};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use uuid::Uuid;
+
+use super::{Ack, Answer, Session};
+use crate::act::unreadable;
+use crate::listener::Listener;
+use crate::resume;
+use crate::room::{Captured, Room, member_state};
+use crate::socket::frame;
+use crate::standing::{Freshness, room_info};
+use crate::token::Person;
+
+/// What `chat.joined` shows of the timeline.
+struct Shown {
+    recovered: Option<bool>,
+    events: Vec<Box<RawValue>>,
+    more: bool,
+    history_ready: bool,
+}
+
+impl Session {
+    pub(super) async fn join(&mut self, person: &Person, join: Join) -> Answer {
+        self.make_place(&join.room_id)?;
+        let room = self.hub.interest.open(&join.room_id).await.map_err(unreadable)?;
+        // Listening begins before the standing is settled: a removal between the two is heard, not missed.
+        let captured = room.capture(self.listener(person), join.since.map(|since| since.seq));
+        match self.joined(person, &room, &captured, &join).await {
+            Ok(joined) => {
+                room.release(self.id, frame::text(&server::frame("chat.joined", &joined)));
+                self.rooms.insert(join.room_id.clone(), room);
+                Ok(Ack::of(Position { epoch: captured.epoch, seq: captured.position }))
+            }
+            Err(failure) => {
+                self.detach_from(&room).await;
+                self.rooms.remove(&join.room_id);
+                Err(failure)
+            }
+        }
+    }
+
+    pub(super) async fn leave(&mut self, leave: InRoom) -> Answer {
+        self.detach(&leave.room_id).await;
+        Ok(Ack::of(leave))
+    }
+
+    pub(super) async fn detach(&mut self, room: &RoomId) {
+        if let Some(room) = self.rooms.remove(room) {
+            self.detach_from(&room).await;
+        }
+    }
+
+    pub(super) async fn detach_from(&self, room: &Room) {
+        let super::Identity::Known { person, .. } = &self.identity else { return };
+        if room.leave(self.id)
+            && let Err(error) = self.hub.log.detach(&room.id, &person.user_id, &self.hub.edge).await
+        {
+            tracing::warn!(room = %room.id, %error, "can't publish that somebody was detached");
+        }
+    }
+
+    /// Rooms that put this session out are given up; then there may be one more.
+    fn make_place(&mut self, room: &RoomId) -> Result<(), Failure> {
+        let most = self.hub.config.limits.rooms_per_session_max;
+        if self.rooms.len() >= most {
+            self.rooms.retain(|_, room| room.is_attached(self.id));
+        }
+        if self.rooms.len() >= most && !self.rooms.contains_key(room) {
+            return Err(Failure::new(Code::TooManyRooms, format!("a session may be attached to {most} rooms")));
+        }
+        Ok(())
+    }
+
+    fn listener(&self, person: &Person) -> Listener {
+        Listener {
+            session: self.id,
+            user: person.user_id.clone(),
+            username: person.username.clone(),
+            outbox: self.outbox.clone(),
+        }
+    }
+
+    async fn joined(
+        &self,
+        person: &Person,
+        room: &Arc<Room>,
+        captured: &Captured,
+        join: &Join,
+    ) -> Result<Joined, Failure> {
+        let hub = &self.hub;
+        let command = Command::Join(klatch_domain::commands::Join {
+            room_id: join.room_id.clone(),
+            create_on_join: hub.config.rooms.create_on_join,
+        });
+        let fresh = ClientId::unique(Uuid::now_v7());
+        let key = MessageId::derive(&join.room_id, &person.user_id, &fresh, b"join");
+        hub.act(&person.actor(), &command, &key).await?;
+        let user = User { user_id: person.user_id.clone(), username: person.username.clone() };
+        if room.enter(&user)
+            && let Err(error) = hub.log.attach(&room.id, &user.user_id, &hub.edge, &user.username).await
+        {
+            tracing::warn!(room = %room.id, %error, "can't publish that somebody is attached");
+        }
+        let info = match room.info().and_then(|known| known.value) {
+            Some(info) => info,
+            None => room_info(&hub.log, &room.id).await.map_err(unreadable)?.value.ok_or_else(gone)?,
+        };
+        let own = hub.standings.of(&room.id, &person.user_id, Freshness::Cached).await.map_err(unreadable)?;
+        let shown = self.shown(person, room, &info, captured, join).await;
+        let presence = room.presence(Some(&person.user_id));
+        Ok(Joined {
+            room_id: room.id.clone(),
+            epoch: captured.epoch,
+            seq: captured.position,
+            recovered: shown.recovered,
+            events: shown.events,
+            more: shown.more,
+            history_ready: shown.history_ready,
+            users: presence.users,
+            user_count: presence.user_count,
+            member: own.value.map(|own| member_state(&own, hub.now())),
+            room: RoomState::from(&info),
+        })
+    }
+
+    /// What came since, whole, if that can be had; else the newest page.
+    async fn shown(&self, person: &Person, room: &Room, info: &RoomInfo, captured: &Captured, join: &Join) -> Shown {
+        if let Some(since) = join.since
+            && self.may_resume(person, room, info, since).await
+        {
+            let (hub, end) = (&self.hub, captured.position.max(self.hub.seen()));
+            let events = resume::events_since(&hub.log, room, captured, since, end, &hub.config.limits).await;
+            if let Some(events) = events.and_then(raw) {
+                let more = since.seq > Seq::ZERO;
+                return Shown { recovered: Some(true), events, more, history_ready: true };
+            }
+        }
+        let recovered = join.since.map(|_| false);
+        match self.newest(person, room, captured, join.limit).await {
+            Ok(page) => Shown { recovered, events: page.events, more: page.more, history_ready: true },
+            Err(failure) => {
+                tracing::info!(room = %room.id, failure.message, "joined without history");
+                Shown { recovered, events: Vec::new(), more: true, history_ready: false }
+            }
+        }
+    }
+
+    /// Where members read from their join on, what lies before it is not theirs to resume.
+    async fn may_resume(&self, person: &Person, room: &Room, info: &RoomInfo, since: Position) -> bool {
+        if info.settings.history == HistoryFrom::Beginning {
+            return true;
+        }
+        let request =
+            MemberRequest { room_id: room.id.clone(), user_id: person.user_id.clone(), min_seq: self.hub.seen() };
+        let answer: Result<MemberResponse, _> = self.hub.query(name::MEMBER, &request).await;
+        answer.is_ok_and(|member| member.floor.is_some_and(|floor| since.seq >= floor))
+    }
+
+    /// The newest page up to the captured position: what is newer comes live.
+    async fn newest(
+        &self,
+        person: &Person,
+        room: &Room,
+        captured: &Captured,
+        limit: Option<usize>,
+    ) -> Result<HistoryResponse, Failure> {
+        let request = HistoryRequest {
+            asker: person.user_id.clone(),
+            room_id: room.id.clone(),
+            window: Window::Before(captured.position.next()),
+            limit: self.page_limit(limit),
+            min_seq: captured.position.max(self.hub.seen()),
+        };
+        self.hub.query(name::HISTORY, &request).await
+    }
+
+    pub(super) fn page_limit(&self, limit: Option<usize>) -> u32 {
+        let limits = &self.hub.config.limits;
+        limit.unwrap_or(limits.page_items_default).clamp(1, limits.page_items_max) as u32
+    }
+}
+
+fn gone() -> Failure {
+    Failure::new(Code::NotFound, "there is no such room")
+}
+
+fn raw(events: Vec<bytes::Bytes>) -> Option<Vec<Box<RawValue>>> {
+    let raw = |event: bytes::Bytes| RawValue::from_string(String::from_utf8(event.into()).ok()?).ok();
+    events.into_iter().map(raw).collect()
+}

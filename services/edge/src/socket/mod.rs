@@ -1,0 +1,278 @@
+//! One WebSocket after its upgrade: one task, one loop. It reads what the client sends, lets the session work on one
+//! frame at a time, writes what the outbox holds in one call per wake-up, and keeps the connection's clocks.
+//!
+//! Every branch of the loop is cancel-safe: sockets are waited for by readiness alone, a session's work is a boxed
+//! future that stays until it is done, and frames are parsed only when whole. While nothing happens, a connection
+//! holds no buffer.
+
+pub(crate) mod frame;
+mod read;
+mod write;
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use klatch_domain::Timestamp;
+use klatch_wire::CloseCode;
+use klatch_wire::native::ClientFrame;
+use klatch_wire::native::server::{self, Failure, Goodbye};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+
+use crate::hub::Hub;
+use crate::outbox::Outbox;
+use crate::people::Rate;
+use crate::session::Session;
+use read::{Incoming, Progress, Reader};
+use write::Writer;
+
+/// After our close frame the client's last bytes are read and thrown away for so long at most: a socket closed with
+/// unread input sends RST, which can eat the close frame.
+const LINGER: Duration = Duration::from_secs(1);
+/// A close frame, and what must be written before it, may take so long.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+/// Clients of a draining server come back within so many milliseconds, each at its own moment.
+const RECONNECT_SPREAD_MS: u64 = 2_000;
+
+/// Alarms for a token's end are set so far ahead at most; then again.
+const EXPIRY_LOOK_AHEAD_MS: i64 = 3_600_000;
+
+type Work = Pin<Box<dyn Future<Output = Box<Session>> + Send>>;
+
+/// Who is working: the session is at rest, or in a future that gives it back.
+enum Worker {
+    Idle(Box<Session>),
+    Busy(Work),
+    /// Between the two; never seen by the loop.
+    Moving,
+}
+
+struct Connection {
+    hub: Arc<Hub>,
+    tcp: TcpStream,
+    outbox: Arc<Outbox>,
+    reader: Reader,
+    writer: Writer,
+    rate: Rate,
+    waiting: VecDeque<ClientFrame>,
+    clocks: Clocks,
+    worker: Worker,
+    /// The client's own close frame came, or the connection broke: nothing more is to be heard.
+    is_over: bool,
+}
+
+/// The moments that a connection's alarms count from.
+struct Clocks {
+    opened_at: Instant,
+    heard_at: Instant,
+    pinged_at: Instant,
+    /// When the token ends; none before there is one.
+    expires: Option<Timestamp>,
+}
+
+/// Serves a connection to its end. `leftover` came behind the upgrade request.
+pub(crate) async fn serve(hub: Arc<Hub>, tcp: TcpStream, leftover: &[u8], outbox: Arc<Outbox>, session: Session) {
+    hub.metrics.connections.inc();
+    let now = Instant::now();
+    let limits = &hub.config.limits;
+    let mut connection = Connection {
+        reader: Reader::new(limits),
+        writer: Writer::new(Duration::from_millis(hub.config.write_ms_max)),
+        rate: Rate::new(limits.frames_per_second, limits.frames_burst),
+        waiting: VecDeque::new(),
+        clocks: Clocks { opened_at: now, heard_at: now, pinged_at: now, expires: session.expires() },
+        worker: Worker::Idle(Box::new(session)),
+        is_over: false,
+        outbox,
+        tcp,
+        hub: hub.clone(),
+    };
+    connection.hear(|reader, _, each| reader.feed(leftover, each).map(|()| Progress::Drained));
+    connection.run().await;
+    connection.close().await;
+    match connection.worker {
+        Worker::Idle(session) => session.end().await,
+        Worker::Busy(work) => work.await.end().await,
+        Worker::Moving => {}
+    }
+    hub.metrics.connections.dec();
+}
+
+impl Connection {
+    /// Runs until the connection is to end: the outbox then says with which code, or the client is gone.
+    async fn run(&mut self) {
+        let hub = self.hub.clone();
+        let mut alarm = std::pin::pin!(tokio::time::sleep_until(self.next_alarm()));
+        let mut is_leaving = false;
+        while !self.is_over {
+            self.start_work();
+            if self.writer.flush(&self.tcp, &self.outbox).is_err() || self.outbox.closing().is_some() {
+                return;
+            }
+            let may_read = self.waiting.len() < hub.config.limits.requests_waiting_max;
+            tokio::select! {
+                biased;
+                session = finished(&mut self.worker) => {
+                    self.clocks.expires = session.expires();
+                    self.worker = Worker::Idle(session);
+                    self.set_earlier(alarm.as_mut());
+                }
+                () = self.outbox.woken() => {}
+                result = self.tcp.writable(), if self.writer.is_blocked() => match result {
+                    Ok(()) => self.writer.unblock(),
+                    Err(_) => return,
+                },
+                result = self.tcp.readable(), if may_read => match result {
+                    Ok(()) => self.hear(|reader, tcp, each| reader.read(tcp, each)),
+                    Err(_) => return,
+                },
+                () = hub.draining.cancelled(), if !is_leaving => {
+                    is_leaving = true;
+                    self.say_goodbye();
+                }
+                () = alarm.as_mut() => {
+                    self.ring();
+                    alarm.as_mut().reset(self.next_alarm());
+                }
+            }
+        }
+    }
+
+    /// Takes what has come from the client.
+    fn hear(
+        &mut self,
+        read: impl FnOnce(&mut Reader, &TcpStream, &mut dyn FnMut(Incoming<'_>)) -> Result<Progress, CloseCode>,
+    ) {
+        let Connection { hub, tcp, outbox, reader, rate, waiting, .. } = self;
+        let mut answer_close = None;
+        let heard = read(reader, tcp, &mut |incoming| match incoming {
+            Incoming::Text(text) => match admit(text, rate) {
+                Ok(frame) => waiting.push_back(frame),
+                Err((id, failure)) => {
+                    hub.metrics.refused(failure.code);
+                    outbox.answer(frame::text(&server::error(id.as_deref(), &failure)));
+                }
+            },
+            Incoming::Ping(payload) => outbox.push(frame::pong(payload)),
+            Incoming::Close(code) => answer_close = Some(code),
+        });
+        self.clocks.heard_at = Instant::now();
+        match heard {
+            Ok(Progress::Gone) => self.is_over = true,
+            Ok(Progress::Drained | Progress::More) => {}
+            Err(code) => self.outbox.close(code),
+        }
+        if let Some(code) = answer_close {
+            self.outbox.close(code);
+        }
+    }
+
+    /// Lets the session work on the next frame, once the last one is done and its answer is on the way.
+    fn start_work(&mut self) {
+        if !matches!(self.worker, Worker::Idle(_)) || !self.outbox.is_answered() {
+            return;
+        }
+        let Some(frame) = self.waiting.pop_front() else {
+            self.waiting = VecDeque::new();
+            return;
+        };
+        if let Worker::Idle(mut session) = std::mem::replace(&mut self.worker, Worker::Moving) {
+            self.hub.metrics.frames_in.inc();
+            self.worker = Worker::Busy(Box::pin(async move {
+                session.handle(frame).await;
+                session
+            }));
+        }
+    }
+
+    fn next_alarm(&self) -> Instant {
+        let limits = &self.hub.config.limits;
+        let quiet = self.clocks.heard_at.max(self.clocks.pinged_at) + Duration::from_millis(limits.ping_ms);
+        let idle = self.clocks.heard_at + Duration::from_millis(limits.idle_ms_max);
+        let token = match self.clocks.expires {
+            None => self.clocks.opened_at + Duration::from_millis(limits.auth_ms_max),
+            Some(at) => {
+                let left = at.as_ms().saturating_sub(self.hub.now().as_ms()).clamp(0, EXPIRY_LOOK_AHEAD_MS);
+                Instant::now() + Duration::from_millis(left as u64)
+            }
+        };
+        let next = quiet.min(idle).min(token);
+        self.writer.stalled_at().map_or(next, |stalled| next.min(stalled))
+    }
+
+    fn set_earlier(&self, alarm: Pin<&mut Sleep>) {
+        let next = self.next_alarm();
+        if next < alarm.deadline() {
+            alarm.reset(next);
+        }
+    }
+
+    /// One of the clocks may have run out.
+    fn ring(&mut self) {
+        let (now, limits) = (Instant::now(), &self.hub.config.limits);
+        let since_heard = now.duration_since(self.clocks.heard_at);
+        if since_heard >= Duration::from_millis(limits.idle_ms_max) {
+            self.outbox.close(CloseCode::Idle);
+        } else if self.writer.stalled_at().is_some_and(|stalled| now >= stalled) {
+            self.outbox.close(CloseCode::SlowReader);
+        }
+        match self.clocks.expires {
+            None if now.duration_since(self.clocks.opened_at) >= Duration::from_millis(limits.auth_ms_max) => {
+                self.outbox.close(CloseCode::AuthTimeout);
+            }
+            Some(at) if at <= self.hub.now() => self.outbox.close(CloseCode::TokenExpired),
+            _ => {}
+        }
+        let ping = Duration::from_millis(limits.ping_ms);
+        if since_heard >= ping && now.duration_since(self.clocks.pinged_at) >= ping {
+            self.clocks.pinged_at = now;
+            self.outbox.push(frame::ping());
+        }
+    }
+
+    fn say_goodbye(&mut self) {
+        let goodbye = Goodbye {
+            reason: "this server stops; another one goes on".to_owned(),
+            reconnect_after_ms: rand::random_range(0..RECONNECT_SPREAD_MS),
+            resume: true,
+        };
+        self.outbox.push(frame::text(&server::frame("chat.goodbye", &goodbye)));
+        self.outbox.close(CloseCode::GoingAway);
+    }
+
+    /// Writes what is to be written, the close frame last, and waits until the client has had a chance to read it.
+    async fn close(&mut self) {
+        let Some(code) = self.outbox.closing() else { return };
+        self.hub.metrics.closed(code);
+        let finish = async {
+            // Who reads too slowly would not get to the end of the queue: the close frame overtakes it.
+            self.writer.finish(&self.tcp, &self.outbox, code, code == CloseCode::SlowReader).await?;
+            tokio::io::AsyncWriteExt::shutdown(&mut self.tcp).await
+        };
+        if tokio::time::timeout(CLOSE_WITHIN, finish).await.is_ok_and(|result| result.is_ok()) {
+            let _ = tokio::time::timeout(LINGER, read::discard(&self.tcp)).await;
+        }
+    }
+}
+
+/// Resolves when the session has worked off its frame; never, while it is at rest. Cancel-safe.
+async fn finished(worker: &mut Worker) -> Box<Session> {
+    match worker {
+        Worker::Busy(work) => work.await,
+        Worker::Idle(_) | Worker::Moving => std::future::pending().await,
+    }
+}
+
+/// A frame to work on; or the id to answer to, and why it is refused.
+fn admit(text: &str, rate: &Rate) -> Result<ClientFrame, (Option<String>, Failure)> {
+    let frame = ClientFrame::parse(text);
+    let id = match &frame {
+        Ok(frame) => frame.id.as_ref().map(ToString::to_string),
+        Err(bad) => bad.id.clone(),
+    };
+    rate.take("frames").map_err(|failure| (id.clone(), failure))?;
+    frame.map_err(|bad| (id, Failure::new(bad.code, bad.message)))
+}

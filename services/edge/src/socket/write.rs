@@ -1,0 +1,148 @@
+//! Our own write half: what is queued goes out in one vectored write, straight from the bytes that all sessions of a
+//! room share.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::time::Duration;
+
+use klatch_wire::CloseCode;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::frame;
+use crate::outbox::{Item, Outbox};
+
+/// Frames in one write at most. Linux takes 1,024 slices (`IOV_MAX`); past some dozens the gain is gone.
+const SLICES_MAX: usize = 64;
+
+/// The frames on their way into the socket.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    writing: VecDeque<Item>,
+    /// How much of the first frame is written.
+    offset: usize,
+    state: State,
+    stall_max: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The socket takes what is given.
+    Open,
+    /// The socket is full since then.
+    Blocked { since: Instant },
+    /// The socket said that there is room again; not tried yet.
+    Retrying { since: Instant },
+}
+
+impl Writer {
+    pub(crate) fn new(stall_max: Duration) -> Self {
+        Writer { writing: VecDeque::new(), offset: 0, state: State::Open, stall_max }
+    }
+
+    /// Whether the socket must be waited for.
+    pub(crate) fn is_blocked(&self) -> bool {
+        matches!(self.state, State::Blocked { .. })
+    }
+
+    /// The socket has room.
+    pub(crate) fn unblock(&mut self) {
+        if let State::Blocked { since } = self.state {
+            self.state = State::Retrying { since };
+        }
+    }
+
+    /// When the client will have taken nothing for too long.
+    pub(crate) fn stalled_at(&self) -> Option<Instant> {
+        match self.state {
+            State::Open => None,
+            State::Blocked { since } | State::Retrying { since } => Some(since + self.stall_max),
+        }
+    }
+
+    /// Writes what is queued, as far as the socket takes it without waiting.
+    pub(crate) fn flush(&mut self, socket: &TcpStream, outbox: &Outbox) -> io::Result<()> {
+        while !self.is_blocked() {
+            if self.writing.is_empty() {
+                outbox.take(&mut self.writing);
+            }
+            if self.writing.is_empty() {
+                return Ok(());
+            }
+            let (counted, answers) = self.write_some(socket)?;
+            outbox.written(counted, answers);
+        }
+        Ok(())
+    }
+
+    /// One write: how many counted bytes and how many answers it finished.
+    fn write_some(&mut self, socket: &TcpStream) -> io::Result<(usize, usize)> {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let mut count = 0;
+        for (slice, item) in slices.iter_mut().zip(&self.writing) {
+            *slice = IoSlice::new(if count == 0 { &item.bytes[self.offset..] } else { &item.bytes });
+            count += 1;
+        }
+        match socket.try_write_vectored(&slices[..count]) {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                self.state = State::Open;
+                Ok(self.advance(written))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let since = match self.state {
+                    State::Open => Instant::now(),
+                    State::Blocked { since } | State::Retrying { since } => since,
+                };
+                self.state = State::Blocked { since };
+                Ok((0, 0))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets go of what is written whole: how many counted bytes and how many answers that was.
+    fn advance(&mut self, written: usize) -> (usize, usize) {
+        let mut left = written + self.offset;
+        let (mut counted, mut answers) = (0, 0);
+        while let Some(item) = self.writing.front() {
+            if left < item.bytes.len() {
+                break;
+            }
+            left -= item.bytes.len();
+            if item.counted {
+                counted += item.bytes.len();
+            } else {
+                answers += 1;
+            }
+            self.writing.pop_front();
+        }
+        self.offset = left;
+        (counted, answers)
+    }
+
+    /// Writes the rest and a close frame, waiting for the socket. With `overtake`, only the frame that is half
+    /// written comes before the close frame.
+    pub(crate) async fn finish(
+        &mut self,
+        socket: &TcpStream,
+        outbox: &Outbox,
+        code: CloseCode,
+        overtake: bool,
+    ) -> io::Result<()> {
+        if overtake {
+            self.writing.truncate(usize::from(self.offset > 0));
+        } else {
+            let mut queued = VecDeque::new();
+            outbox.take(&mut queued);
+            self.writing.append(&mut queued);
+        }
+        self.writing.push_back(Item { bytes: frame::close(code), counted: false });
+        while !self.writing.is_empty() {
+            socket.writable().await?;
+            self.unblock();
+            self.write_some(socket)?;
+        }
+        Ok(())
+    }
+}
