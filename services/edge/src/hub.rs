@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+use crate::announce::Announcements;
 use crate::config::Config;
 use crate::interest::Interest;
 use crate::metrics::Metrics;
@@ -33,6 +34,8 @@ pub(crate) struct Hub {
     pub edge: EdgeId,
     /// What is subscribed.
     pub interest: Interest,
+    /// What the other edges are to be told of who is attached here.
+    pub(crate) announcements: Arc<Announcements>,
     /// What is known of people's standings.
     pub standings: Standings,
     /// Who is connected.
@@ -55,9 +58,16 @@ impl Hub {
     /// An edge with nobody connected.
     pub(crate) fn new(config: Config, log: Log, verifier: Verifier, health: Health, metrics: Metrics) -> Self {
         let edge = EdgeId::fresh();
-        let around = Surroundings { log: log.clone(), edge: edge.clone(), limits: config.limits.clone() };
+        let announcements = Arc::new(Announcements::default());
+        let around = Surroundings {
+            log: log.clone(),
+            edge: edge.clone(),
+            limits: config.limits.clone(),
+            announcements: announcements.clone(),
+        };
         Hub {
             interest: Interest::new(around),
+            announcements,
             standings: Standings::new(log.clone(), config.standings_max),
             people: Arc::new(People::new(&config.limits)),
             verifier,

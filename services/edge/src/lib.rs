@@ -11,6 +11,7 @@ pub mod token;
 
 mod accept;
 mod act;
+mod announce;
 mod http;
 mod hub;
 mod interest;
@@ -117,7 +118,8 @@ async fn upkeep(hub: Arc<Hub>) {
     tokio::join!(
         ready::watch(hub.clone()),
         presence::keep(hub.clone()),
+        hub.announcements.run(&hub.log, &hub.edge),
         members::follow(hub.clone()),
-        http::answer_census(hub),
+        http::answer_census(hub.clone()),
     );
 }

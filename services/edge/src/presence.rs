@@ -7,6 +7,7 @@ use std::time::Duration;
 use klatch_eventlog::Renewal;
 use tokio::time::MissedTickBehavior;
 
+use crate::announce::Word;
 use crate::hub::Hub;
 
 /// Renewals in one lease period: two may be lost before the lease lapses.
@@ -52,18 +53,15 @@ pub(crate) async fn keep(hub: Arc<Hub>) {
 async fn renew(hub: &Hub, lease: Duration) {
     match hub.log.renew_lease(&hub.edge, lease).await {
         Ok(Renewal::Held) => {}
-        Ok(Renewal::Fresh) => publish_all(hub).await,
+        Ok(Renewal::Fresh) => announce_all(hub),
         Err(error) => tracing::warn!(%error, "can't renew the presence lease"),
     }
 }
 
-async fn publish_all(hub: &Hub) {
+fn announce_all(hub: &Hub) {
     for room in hub.interest.rooms() {
         for (user, username) in room.local_people() {
-            if let Err(error) = hub.log.attach(&room.id, &user, &hub.edge, &username).await {
-                tracing::warn!(room = %room.id, %user, %error, "can't publish who is attached");
-                return;
-            }
+            hub.announcements.say(&room.id, &user, Word::Here(username));
         }
     }
 }

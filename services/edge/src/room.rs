@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use klatch_domain::{Change, Epoch, Event, Known, Membership, RoomId, RoomInfo, Seq, UserId};
+use klatch_domain::{Address, Change, Epoch, Event, Known, Membership, RoomId, RoomInfo, Seq, UserId};
 use klatch_eventlog::{EdgeId, LiveEvent, LiveRoom, Log, LostWhy, ReadError, Stored};
 use klatch_wire::native::server::{self, MemberState, Presence, Receipt, User, UserInRoom};
 use klatch_wire::{CloseCode, Limits};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::announce::{Announcements, Word};
 use crate::listener::{Listener, Listeners};
 use crate::ring::Ring;
 use crate::roster::Roster;
@@ -32,6 +33,8 @@ pub(crate) struct Surroundings {
     pub edge: EdgeId,
     /// What clients can meet.
     pub limits: Limits,
+    /// What the other edges are to be told.
+    pub(crate) announcements: Arc<Announcements>,
 }
 
 /// A room with at least one attached session.
@@ -71,8 +74,6 @@ pub(crate) struct Captured {
 /// What the room's task has to do beside the pure part.
 #[derive(Debug, PartialEq, Eq)]
 enum Effect {
-    /// This person's last session here was detached by the room itself.
-    Detach(UserId),
     /// The room became private: whoever is no member must go.
     Sift,
 }
@@ -84,7 +85,7 @@ impl Room {
         let info = room_info(&around.log, &id).await?;
         let entries = around.log.attached(&id).await?;
         let mut roster = Roster::default();
-        for entry in entries {
+        for entry in entries.into_iter().filter(|entry| entry.edge != around.edge) {
             roster.add(&entry.user, &entry.username, &entry.edge);
         }
         let task = CancellationToken::new();
@@ -132,28 +133,32 @@ impl Room {
         self.lock().listeners.has(session)
     }
 
-    /// The person is here with a session: tells the others if they were not here before. `true`: this is the first
-    /// of their sessions on this edge, which is to be published.
-    pub(crate) fn enter(&self, user: &User) -> bool {
+    /// The person is here with a session: tells the others, here and on the other edges, if they were not before.
+    pub(crate) fn enter(&self, user: &User) {
         let mut state = self.lock();
-        let is_first_here = state.listeners.count_of(&user.user_id) == 1;
+        if state.listeners.count_of(&user.user_id) == 1 {
+            self.around.announcements.say(&self.id, &user.user_id, Word::Here(user.username.clone()));
+        }
         if state.roster.add(&user.user_id, &user.username, &self.around.edge) {
             self.tell_roster(&mut state, "chat.userJoined", user);
         }
-        is_first_here
     }
 
-    /// Detaches a session. `true`: it was the person's last one on this edge, which is to be published.
-    pub(crate) fn leave(&self, session: SessionId) -> bool {
+    /// Detaches a session; if it was the person's last one here, they leave.
+    pub(crate) fn leave(&self, session: SessionId) {
         let mut state = self.lock();
-        let Some(user) = state.listeners.remove(session) else { return false };
-        if state.listeners.count_of(&user) > 0 {
-            return false;
+        if let Some(user) = state.listeners.remove(session)
+            && state.listeners.count_of(&user) == 0
+        {
+            self.left(&mut state, &user);
         }
-        if let Some(user) = state.roster.remove(&user, &self.around.edge) {
-            self.tell_roster(&mut state, "chat.userLeft", &user);
+    }
+
+    fn left(&self, state: &mut State, user: &UserId) {
+        self.around.announcements.say(&self.id, user, Word::Gone);
+        if let Some(user) = state.roster.remove(user, &self.around.edge) {
+            self.tell_roster(state, "chat.userLeft", &user);
         }
-        true
     }
 
     /// Who is attached, over all edges.
@@ -189,22 +194,18 @@ impl Room {
     fn apply(&self, event: LiveEvent) -> Vec<Effect> {
         let mut state = self.lock();
         match event {
-            LiveEvent::Timeline { seq, prev, payload } => return self.timeline(&mut state, seq, prev, &payload),
-            LiveEvent::Member(stored) => return self.member(&mut state, &stored),
+            LiveEvent::Timeline { seq, prev, payload } => self.timeline(&mut state, seq, prev, &payload),
+            LiveEvent::Member(stored) => self.member(&mut state, &stored),
             LiveEvent::Info(stored) => return Self::new_info(&mut state, &stored),
             LiveEvent::Typing { user, payload } if state.roster.len() <= self.around.limits.roster_frames_max => {
                 state.listeners.tell_others(&user, &frame::text(&payload));
             }
             LiveEvent::Typing { .. } => {}
+            // Of its own people this edge knows before the log does.
+            LiveEvent::Attached { edge, .. } | LiveEvent::Detached { edge, .. } if edge == self.around.edge => {}
             LiveEvent::Attached { user, username, edge } => {
                 if state.roster.add(&user, &username, &edge) {
                     self.tell_roster(&mut state, "chat.userJoined", &User { user_id: user, username });
-                }
-            }
-            LiveEvent::Detached { user, edge } if edge == self.around.edge => {
-                // Our own entries are removed when we say so; a late word of ours about an earlier visit is old.
-                if state.listeners.count_of(&user) > 0 {
-                    return Vec::new();
                 }
             }
             LiveEvent::Detached { user, edge } => {
@@ -230,33 +231,31 @@ impl Room {
         Vec::new()
     }
 
-    fn timeline(&self, state: &mut State, seq: Seq, prev: Seq, payload: &[u8]) -> Vec<Effect> {
+    fn timeline(&self, state: &mut State, seq: Seq, prev: Seq, payload: &[u8]) {
         let live = LiveFrame::new(seq, prev, payload);
         state.position = seq;
         state.listeners.tell(&live.framed());
         state.ring.push(seq, live);
-        let Some(user) = put_out_by(payload) else { return Vec::new() };
-        self.put_out(state, &user)
+        if let Some(user) = put_out_by(payload) {
+            self.put_out(state, &user);
+        }
     }
 
-    fn member(&self, state: &mut State, stored: &Stored) -> Vec<Effect> {
-        let Ok(Event::Member(membership)) = stored.event() else { return Vec::new() };
+    fn member(&self, state: &mut State, stored: &Stored) {
+        let Ok(Event::Member(membership)) = stored.event() else { return };
         if let Some(change) = membership.unnoticed_change() {
             state.listeners.tell(&frame::text(&server::frame("chat.memberChanged", &change)));
         }
-        let is_out = !membership.is_joined();
-        if is_out { self.put_out(state, &membership.user_id) } else { Vec::new() }
+        if !membership.is_joined() {
+            self.put_out(state, &membership.user_id);
+        }
     }
 
     /// What a person put out has heard last is the notice of it: they are detached before anything newer goes out.
-    fn put_out(&self, state: &mut State, user: &UserId) -> Vec<Effect> {
-        if !state.listeners.remove_person(user) {
-            return Vec::new();
+    fn put_out(&self, state: &mut State, user: &UserId) {
+        if state.listeners.remove_person(user) {
+            self.left(state, user);
         }
-        if let Some(user) = state.roster.remove(user, &self.around.edge) {
-            self.tell_roster(state, "chat.userLeft", &user);
-        }
-        vec![Effect::Detach(user.clone())]
     }
 
     fn new_info(state: &mut State, stored: &Stored) -> Vec<Effect> {
@@ -267,26 +266,15 @@ impl Room {
         if closes { vec![Effect::Sift] } else { Vec::new() }
     }
 
-    async fn perform(&self, effect: Effect) {
-        match effect {
-            Effect::Detach(user) => {
-                if let Err(error) = self.around.log.detach(&self.id, &user, &self.around.edge).await {
-                    tracing::warn!(room = %self.id, %user, %error, "can't publish that somebody was detached");
-                }
-            }
-            Effect::Sift => {
-                for user in self.local_people().into_keys() {
-                    let standing = klatch_domain::Address::Member(self.id.clone(), user.clone());
-                    let is_member = match self.around.log.last(&standing).await {
-                        Ok(Some(stored)) => matches!(stored.event(), Ok(Event::Member(m)) if m.is_joined()),
-                        Ok(None) => false,
-                        Err(_) => false, // They may attach again when the log can be asked.
-                    };
-                    let effects = if is_member { Vec::new() } else { self.put_out(&mut self.lock(), &user) };
-                    for effect in effects {
-                        Box::pin(self.perform(effect)).await;
-                    }
-                }
+    async fn perform(&self, Effect::Sift: Effect) {
+        for user in self.local_people().into_keys() {
+            let standing = Address::Member(self.id.clone(), user.clone());
+            // Where the log can't be asked they go, too: they may attach again when it can.
+            let stored = self.around.log.last(&standing).await.ok().flatten();
+            let is_member =
+                stored.is_some_and(|stored| matches!(stored.event(), Ok(Event::Member(m)) if m.is_joined()));
+            if !is_member {
+                self.put_out(&mut self.lock(), &user);
             }
         }
     }

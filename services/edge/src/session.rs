@@ -113,13 +113,6 @@ impl Session {
         }
     }
 
-    /// The client is gone, or must go.
-    pub(crate) async fn end(mut self) {
-        for room in std::mem::take(&mut self.rooms).into_values() {
-            self.detach_from(&room).await;
-        }
-    }
-
     async fn answer(&mut self, frame: ClientFrame) -> Answer {
         if let Request::Auth(auth) = &frame.request {
             return self.auth(auth);
@@ -138,7 +131,7 @@ impl Session {
             Request::Auth(_) => unreachable!("answered above"),
             Request::Ping(_) => Ok(Ack::of(server::Pong { server_time: self.hub.now() })),
             Request::Join(join) => self.join(&person, join).await,
-            Request::Leave(leave) => self.leave(leave).await,
+            Request::Leave(leave) => self.leave(leave),
             Request::Typing(typing) => self.typing(&person, typing).await,
             Request::Delivered(mark) => self.mark(&person, mark, |seq| Marks { delivered: seq, read: Seq::ZERO }).await,
             Request::Read(mark) => self.mark(&person, mark, |seq| Marks { delivered: seq, read: seq }).await,
@@ -188,6 +181,15 @@ impl Session {
             self.typing_told.insert(room.clone(), now);
         }
         is_due
+    }
+}
+
+impl Drop for Session {
+    /// The client is gone, or must go.
+    fn drop(&mut self) {
+        for room in self.rooms.values() {
+            room.leave(self.id);
+        }
     }
 }
 

@@ -40,30 +40,21 @@ impl Session {
                 Ok(Ack::of(Position { epoch: captured.epoch, seq: captured.position }))
             }
             Err(failure) => {
-                self.detach_from(&room).await;
+                room.leave(self.id);
                 self.rooms.remove(&join.room_id);
                 Err(failure)
             }
         }
     }
 
-    pub(super) async fn leave(&mut self, leave: InRoom) -> Answer {
-        self.detach(&leave.room_id).await;
+    pub(super) fn leave(&mut self, leave: InRoom) -> Answer {
+        self.detach(&leave.room_id);
         Ok(Ack::of(leave))
     }
 
-    pub(super) async fn detach(&mut self, room: &RoomId) {
+    pub(super) fn detach(&mut self, room: &RoomId) {
         if let Some(room) = self.rooms.remove(room) {
-            self.detach_from(&room).await;
-        }
-    }
-
-    pub(super) async fn detach_from(&self, room: &Room) {
-        let super::Identity::Known { person, .. } = &self.identity else { return };
-        if room.leave(self.id)
-            && let Err(error) = self.hub.log.detach(&room.id, &person.user_id, &self.hub.edge).await
-        {
-            tracing::warn!(room = %room.id, %error, "can't publish that somebody was detached");
+            room.leave(self.id);
         }
     }
 
@@ -104,11 +95,7 @@ impl Session {
         let key = MessageId::derive(&join.room_id, &person.user_id, &fresh, b"join");
         hub.act(&person.actor(), &command, &key).await?;
         let user = User { user_id: person.user_id.clone(), username: person.username.clone() };
-        if room.enter(&user)
-            && let Err(error) = hub.log.attach(&room.id, &user.user_id, &hub.edge, &user.username).await
-        {
-            tracing::warn!(room = %room.id, %error, "can't publish that somebody is attached");
-        }
+        room.enter(&user);
         let info = match room.info().and_then(|known| known.value) {
             Some(info) => info,
             None => room_info(&hub.log, &room.id).await.map_err(unreadable)?.value.ok_or_else(gone)?,

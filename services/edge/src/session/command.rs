@@ -18,7 +18,7 @@ impl Session {
         let (command, key) = translate(request, &actor, person, &id)?;
         let done = self.hub.act(&actor, &command, &key).await?;
         if let Command::Exit(exit) = &command {
-            self.detach(&exit.room_id).await;
+            self.detach(&exit.room_id);
         }
         Ok(Ack::of(Stored {
             room_id: command.room().clone(),

@@ -73,6 +73,9 @@ impl Session {
         as_marks: fn(klatch_domain::Seq) -> Marks,
     ) -> Answer {
         self.check_readable(person, &mark.room_id).await?;
+        if mark.seq > self.hub.seen() && mark.seq > self.hub.log.last_seq().await.map_err(unreadable)? {
+            return Err(Failure::new(Code::InvalidField, "seq: lies past the end of the log"));
+        }
         let stored = self.hub.log.mark(&mark.room_id, &person.user_id, as_marks(mark.seq)).await;
         let marks = stored.map_err(|error| {
             tracing::warn!(%error, "can't store a mark");

@@ -93,10 +93,8 @@ pub(crate) async fn serve(hub: Arc<Hub>, tcp: TcpStream, leftover: &[u8], outbox
     connection.hear(|reader, _, each| reader.feed(leftover, each).map(|()| Progress::Drained));
     connection.run().await;
     connection.close().await;
-    match connection.worker {
-        Worker::Idle(session) => session.end().await,
-        Worker::Busy(work) => work.await.end().await,
-        Worker::Moving => {}
+    if let Worker::Busy(work) = connection.worker {
+        work.await; // What the client sent before it went is carried out.
     }
     hub.metrics.connections.dec();
 }
