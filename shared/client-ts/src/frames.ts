@@ -54,6 +54,7 @@ export interface HistoryMessage extends Omit<MessageSent, "message"> {
 /** An item of a history page, shaped like a live frame. */
 export type HistoryItem =
   | { event: "chat.message"; seq: number; data: HistoryMessage }
+  | { event: "chat.system"; seq: number; data: HistoryMessage }
   | { event: "chat.memberChanged"; seq: number; data: MemberChanged }
   | { event: "chat.roomUpdated"; seq: number; data: RoomUpdated };
 
@@ -89,7 +90,8 @@ export interface RoomSummary {
   roomId: RoomId;
   type: RoomType;
   name: string;
-  lastMessage: HistoryMessage | null;
+  /** The newest that was not deleted, shaped like an item of history. */
+  lastMessage: Extract<HistoryItem, { data: HistoryMessage }> | null;
   unread: number;
   mentions: number;
   seq: number;
@@ -105,7 +107,7 @@ export interface Member extends Person {
 export interface Draft {
   message: string;
   messageType?: Exclude<MessageType, "system">;
-  replyTo?: MessageId;
+  replyTo?: { messageId: MessageId; seq: number };
   attachments?: Attachment[];
   mentions?: UserId[];
 }
@@ -138,16 +140,16 @@ export interface Commands {
     ack: HistoryPage;
   };
   "chat.createRoom": {
-    data: { roomId?: RoomId; type: RoomType; name?: string; participants?: UserId[]; settings?: Settings };
+    data: { roomId?: RoomId; type: RoomType; name?: string; participants?: UserId[]; settings?: Partial<Settings> };
     ack: Stored & { roomId: RoomId };
   };
-  "chat.updateRoom": { data: { roomId: RoomId; name?: string; settings?: Settings }; ack: Stored };
-  "chat.archiveRoom": { data: { roomId: RoomId }; ack: Stored };
+  "chat.updateRoom": { data: { roomId: RoomId; name?: string; settings?: Partial<Settings> }; ack: Stored };
+  "chat.archiveRoom": { data: { roomId: RoomId; remove?: boolean }; ack: Stored };
   "chat.invite": { data: OnMember & { role?: Role }; ack: Stored };
   "chat.kick": { data: OnMember; ack: Stored };
   "chat.ban": { data: OnMember & { until?: string }; ack: Stored };
   "chat.unban": { data: OnMember; ack: Stored };
-  "chat.mute": { data: OnMember & { until?: string }; ack: Stored };
+  "chat.mute": { data: OnMember & { until?: string; remove?: boolean }; ack: Stored };
   "chat.role": { data: OnMember & { role: Role }; ack: Stored };
   "chat.exit": { data: { roomId: RoomId }; ack: Stored };
   "chat.rooms": {
@@ -200,7 +202,8 @@ export interface ServerEvents {
   "chat.userLeft": Person & { roomId: RoomId };
   "chat.typing": Person & { roomId: RoomId; isTyping: boolean };
   "chat.receipt": { roomId: RoomId; userId: UserId; delivered?: number; read?: number };
-  "chat.system": { roomId: RoomId; message: string; timestamp: string };
+  /** The operator said something. */
+  "chat.system": MessageSent;
 }
 
 export type ServerEventName = keyof ServerEvents;

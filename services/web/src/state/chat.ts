@@ -1,0 +1,232 @@
+/**
+ * The chat as a person has it: a connection, their rooms, the one that is open. What the client tells goes to the
+ * room that it is about; what the person does goes to the client.
+ */
+
+import {
+  Client,
+  Failure,
+  type ConnectionState,
+  type Detached,
+  type Joined,
+  type Outgoing,
+  type Person,
+  type RoomId,
+  type RoomType,
+  type ServerEventName,
+  type ServerFrame,
+} from "@klatch/client";
+import { explain } from "../text/failure.js";
+import * as list from "./room_list.js";
+import type { RoomList } from "./room_list.js";
+import { RoomModel } from "./room.js";
+import { Store } from "./store.js";
+import { lastMessage } from "./timeline.js";
+
+/** What the page hears of rooms. */
+const FRAMES = [
+  "chat.message",
+  "chat.system",
+  "chat.messageEdited",
+  "chat.messageDeleted",
+  "chat.memberChanged",
+  "chat.roomUpdated",
+  "chat.userJoined",
+  "chat.userLeft",
+  "chat.presence",
+  "chat.typing",
+] as const satisfies readonly ServerEventName[];
+
+/** So many of the latest rooms are attached, so that they are live before they are opened. */
+const ROOMS_ATTACHED_MAX = 50;
+const JOIN_ITEMS = 50;
+/** Read marks are sent at most this often. */
+const READ_MARK_MS = 500;
+
+export interface NewRoom {
+  type: RoomType;
+  name: string;
+  participants: string[];
+}
+
+export class Chat {
+  readonly client: Client;
+  readonly connection: Store<ConnectionState>;
+  /** `null` until the first welcome. */
+  readonly self = new Store<Person | null>(null);
+  readonly list = new Store<RoomList>(null);
+  readonly open: Store<RoomId | null>;
+  /** A sentence for the person, about something that did not work. */
+  readonly notice = new Store<string | null>(null);
+  /** The rooms that are attached, or were until something happened. */
+  readonly rooms = new Store<ReadonlyMap<RoomId, RoomModel>>(new Map());
+  /** Whether the person sees the end of the open room. */
+  #looking = true;
+  #marking: ReturnType<typeof setTimeout> | null = null;
+  #marked = new Map<RoomId, number>();
+
+  constructor(client: Client, open: Store<RoomId | null>) {
+    this.client = client;
+    this.open = open;
+    this.connection = new Store(client.state);
+    client.on("state", (state) => this.connection.set(state));
+    client.on("welcome", ({ user }) => this.#welcomed(user));
+    client.on("joined", (joined) => this.#joined(joined));
+    client.on("reset", (joined) => this.#joined(joined));
+    client.on("resumed", (joined) => this.#room(joined.roomId)?.resumed(joined));
+    client.on("detached", (detached) => this.#detached(detached));
+    client.on("outgoing", (outgoing) => this.#outgoing(outgoing));
+    client.on("chat.roomCreated", () => void this.refresh());
+    for (const event of FRAMES) client.on(event, (frame) => this.#frame(frame));
+    open.subscribe(() => this.#opened());
+  }
+
+  /** Asks for the rooms again. */
+  async refresh(): Promise<void> {
+    try {
+      const { rooms } = await this.client.request("chat.rooms", { limit: ROOMS_ATTACHED_MAX });
+      this.list.update((before) => list.withAnswer(before, rooms));
+      for (const { roomId } of rooms) this.attach(roomId);
+      for (const room of this.list.value ?? []) if (room.name === "") void this.#nameAfterOther(room.roomId);
+      this.#mark();
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      // The list that is shown stays; it is asked for again with the next connection or change.
+      if (this.list.value === null) this.list.set([]);
+    }
+  }
+
+  /** Attaches to a room, and becomes its member where it is open; makes it where it is not there. */
+  attach(roomId: RoomId): void {
+    const self = this.self.value;
+    const known = this.#room(roomId);
+    if (self === null || (known !== undefined && known.state.value.phase.is !== "gone")) return;
+    const room = new RoomModel(this.client, roomId, self);
+    this.rooms.update((rooms) => new Map(rooms).set(roomId, room));
+    // Refusals come as `detached` too.
+    this.client.join(roomId, { limit: JOIN_ITEMS }).catch(() => {});
+  }
+
+  /** @throws {Failure} */
+  async create({ type, name, participants }: NewRoom): Promise<RoomId> {
+    const { roomId } = await this.client.request("chat.createRoom", {
+      type,
+      participants,
+      ...(type !== "direct" && { name }),
+    });
+    this.attach(roomId);
+    void this.refresh();
+    return roomId;
+  }
+
+  /** Stops being a member of a room. */
+  async exit(roomId: RoomId): Promise<void> {
+    await this.attempt(this.client.request("chat.exit", { roomId }));
+  }
+
+  /** Waits for something and says so where it fails; true where it did not. */
+  async attempt(work: Promise<unknown>): Promise<boolean> {
+    try {
+      await work;
+      return true;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      this.notice.set(explain(error));
+      return false;
+    }
+  }
+
+  /** Whether the person sees the end of the open room, where news appear. */
+  looking(isLooking: boolean): void {
+    this.#looking = isLooking;
+    if (isLooking) this.#mark();
+  }
+
+  #room(roomId: RoomId): RoomModel | undefined {
+    return this.rooms.value.get(roomId);
+  }
+
+  #welcomed(user: Person): void {
+    this.self.set(user);
+    const open = this.open.value;
+    if (open !== null) this.attach(open);
+    void this.refresh();
+  }
+
+  #opened(): void {
+    const open = this.open.value;
+    if (open === null) return;
+    this.#looking = true;
+    this.attach(open);
+    this.#mark();
+  }
+
+  #joined(joined: Joined): void {
+    this.#room(joined.roomId)?.joined(joined);
+    if (joined.member !== null) this.list.update((rooms) => list.withJoined(rooms, joined));
+    this.#mark();
+  }
+
+  #detached({ roomId, reason }: Detached): void {
+    this.#room(roomId)?.detached(reason);
+    this.list.update((rooms) => list.withoutRoom(rooms, roomId));
+  }
+
+  #outgoing(outgoing: Outgoing): void {
+    this.#room(outgoing.roomId)?.outgoing(outgoing);
+  }
+
+  #frame(frame: ServerFrame): void {
+    const { roomId } = frame.data;
+    const room = this.#room(roomId);
+    room?.frame(frame);
+    switch (frame.event) {
+      case "chat.message":
+      case "chat.system": {
+        const isUnread = frame.data.userId !== this.self.value?.userId && !this.#isReading(roomId);
+        const item = { kind: "message", seq: frame.seq ?? 0, data: frame.data } as const;
+        this.list.update((rooms) => list.withMessage(rooms, item, isUnread));
+        this.#mark();
+        return;
+      }
+      case "chat.messageEdited":
+      case "chat.messageDeleted": {
+        const last = room && lastMessage(room.state.value.timeline);
+        if (last !== undefined) this.list.update((rooms) => list.withLastMessage(rooms, roomId, last));
+        return;
+      }
+      case "chat.roomUpdated":
+        this.list.update((rooms) => list.withUpdate(rooms, frame.data));
+        return;
+      case "chat.memberChanged":
+        if (frame.data.userId === this.self.value?.userId) void this.refresh();
+        return;
+    }
+  }
+
+  /** A direct room has no name of its own. */
+  async #nameAfterOther(roomId: RoomId): Promise<void> {
+    const room = this.#room(roomId);
+    await room?.loadMembers();
+    const other = room?.state.value.roster.members?.find(({ userId }) => userId !== this.self.value?.userId);
+    if (other) this.list.update((rooms) => list.withName(rooms, roomId, other.username || other.userId));
+  }
+
+  #isReading(roomId: RoomId): boolean {
+    return roomId === this.open.value && this.#looking && document.visibilityState === "visible";
+  }
+
+  /** Marks the open room as read up to its end, soon, where the person sees that. */
+  #mark(): void {
+    this.#marking ??= setTimeout(() => {
+      this.#marking = null;
+      const roomId = this.open.value;
+      if (roomId === null || !this.#isReading(roomId)) return;
+      this.list.update((rooms) => list.withRead(rooms, roomId));
+      const seq = this.#room(roomId)?.state.value.timeline.items.at(-1)?.seq ?? 0;
+      if (seq <= (this.#marked.get(roomId) ?? 0)) return;
+      this.#marked.set(roomId, seq);
+      this.client.request("chat.read", { roomId, seq }).catch(() => this.#marked.delete(roomId));
+    }, READ_MARK_MS);
+  }
+}

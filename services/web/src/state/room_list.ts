@@ -1,0 +1,78 @@
+/** The rooms of a person, by activity. Pure. */
+
+import type { Joined, RoomId, RoomSummary, RoomUpdated } from "@klatch/client";
+import type { MessageItem } from "./timeline.js";
+
+/** `null` until the first answer. */
+export type RoomList = readonly RoomSummary[] | null;
+
+/** The server's answer. What came live since it was made is newer: the greater sequence stays. */
+export function withAnswer(list: RoomList, rooms: readonly RoomSummary[]): RoomList {
+  const known = new Map(list?.map((room) => [room.roomId, room]));
+  return sorted(
+    rooms.map((room) => {
+      const mine = known.get(room.roomId);
+      if (mine === undefined) return room;
+      // The server has no name for a direct room; the one that was found for it stays.
+      const name = room.name || mine.name;
+      return mine.seq > room.seq ? { ...mine, name } : { ...room, name };
+    }),
+  );
+}
+
+/** A room that was attached; it may be new. */
+export function withJoined(list: RoomList, { room, seq }: Joined): RoomList {
+  const rooms = list ?? [];
+  if (rooms.some(({ roomId }) => roomId === room.roomId)) {
+    return rooms.map((known) => (known.roomId === room.roomId ? { ...known, name: room.name || known.name } : known));
+  }
+  const { roomId, type, name } = room;
+  return sorted([...rooms, { roomId, type, name, lastMessage: null, unread: 0, mentions: 0, seq }]);
+}
+
+/** Something was said; it counts as unread where the person was not looking. */
+export function withMessage(list: RoomList, { data, seq }: MessageItem, isUnread: boolean): RoomList {
+  return change(list, data.roomId, (room) => ({
+    ...room,
+    seq,
+    lastMessage: { event: "chat.message", seq, data },
+    unread: isUnread ? room.unread + 1 : room.unread,
+  }));
+}
+
+/** A message was edited or deleted: what is the last one now, is shown as it is now. */
+export function withLastMessage(list: RoomList, roomId: RoomId, last: MessageItem | null): RoomList {
+  return change(list, roomId, (room) => ({
+    ...room,
+    lastMessage: last && { event: "chat.message", seq: last.seq, data: last.data },
+  }));
+}
+
+/** A direct room is called by who the other one is. */
+export function withName(list: RoomList, roomId: RoomId, name: string): RoomList {
+  return change(list, roomId, (room) => ({ ...room, name }));
+}
+
+export function withRead(list: RoomList, roomId: RoomId): RoomList {
+  return change(list, roomId, (room) => (room.unread === 0 ? room : { ...room, unread: 0, mentions: 0 }));
+}
+
+export function withUpdate(list: RoomList, { roomId, name }: RoomUpdated): RoomList {
+  return change(list, roomId, (room) => ({ ...room, name }));
+}
+
+export function withoutRoom(list: RoomList, roomId: RoomId): RoomList {
+  return list?.filter((room) => room.roomId !== roomId) ?? null;
+}
+
+function change(list: RoomList, roomId: RoomId, to: (room: RoomSummary) => RoomSummary): RoomList {
+  const at = list?.findIndex((room) => room.roomId === roomId) ?? -1;
+  const room = list?.[at];
+  if (list === null || room === undefined) return list;
+  const after = to(room);
+  return after === room ? list : sorted(list.with(at, after));
+}
+
+function sorted(rooms: readonly RoomSummary[]): RoomList {
+  return [...rooms].sort((one, other) => other.seq - one.seq);
+}

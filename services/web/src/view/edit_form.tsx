@@ -1,0 +1,40 @@
+/** A message while it is being changed: Enter keeps the change, Escape forgets it. */
+
+import { useEffect, useRef } from "preact/hooks";
+import { useGrowing } from "./use_growing.js";
+
+export function EditForm({ text, onDone }: { text: string; onDone: (text: string | null) => void }) {
+  const field = useRef<HTMLTextAreaElement>(null);
+  const grow = useGrowing(field);
+  useEffect(() => {
+    const { current } = field;
+    current?.focus();
+    current?.setSelectionRange(text.length, text.length);
+  }, []);
+
+  const done = (event: Event): void => {
+    event.preventDefault();
+    const changed = field.current?.value.trim() ?? "";
+    onDone(changed === "" ? null : changed);
+  };
+  const keys = (event: KeyboardEvent): void => {
+    event.stopPropagation();
+    if (event.key === "Escape") onDone(null);
+    else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) done(event);
+  };
+  return (
+    <form class="edit" onSubmit={done}>
+      <textarea ref={field} aria-label="Edit message" rows={1} dir="auto" onInput={grow} onKeyDown={keys}>
+        {text}
+      </textarea>
+      <div class="edit-actions">
+        <button type="button" class="button button-small" onClick={() => onDone(null)}>
+          Cancel
+        </button>
+        <button type="submit" class="button button-small button-primary">
+          Save
+        </button>
+      </div>
+    </form>
+  );
+}
