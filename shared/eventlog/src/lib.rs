@@ -1,18 +1,40 @@
-//! The event log: what a room has seen, in order, for ever; and what comes live from it.
+//! The event log: what happened in every room, in order, for ever; and what comes live from it.
+//!
+//! A command is a conditional append: the stream stores an event only while the subject that its guard names has the last
+//! sequence that the decision stood on. So nobody's message lands after their removal, on any edge, with no central
+//! decider. What the stream stored it republishes, and [`LiveRoom`] makes of that an order without repeats and gaps.
+//!
+//! One type, [`Log`], over two brokers: JetStream, and a twin in memory with faults on demand. The brokers offer small
+//! verbs with one try each; whatever is built of them (queues, retries, gap filling, presence) is written once, above.
+//!
+//! ```text
+//! append.rs   Append → queue.rs (one at a time per person and room) → write, retry, settle what is unclear → Outcome
+//! live/       republish → chain.rs (next, old, gap) → LiveRoom; patrol.rs compares every live room with the stream
+//! read.rs     one, the last, a range, the last of many
+//! follow.rs   everything from a sequence on
+//! presence.rs marks.rs epoch.rs     subject.rs streams.rs: the only places that spell a subject, a stream
+//! broker.rs   the verbs; jetstream/ and memory/ offer them
+//! ```
 
 mod append;
+mod broker;
+mod epoch;
 mod error;
 mod follow;
+mod jetstream;
 mod live;
 mod log;
 mod marks;
+pub mod memory;
 mod options;
 mod presence;
+mod queue;
 mod read;
 mod stored;
+mod streams;
 pub mod subject;
 
-pub use append::{Append, Entry, Outcome};
+pub use append::{Append, ENTRIES_MAX, Entry, Outcome};
 pub use error::{AppendError, EraseError, FollowError, LostWhy, OpenError, QueryError, ReadError};
 pub use follow::{Follow, FollowBatch, FollowMarks, MarkBatch};
 pub use live::{LiveEvent, LiveLeases, LiveMembers, LiveRoom};

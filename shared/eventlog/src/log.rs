@@ -1,187 +1,159 @@
-//! The log, on JetStream or in memory.
+//! The log: one type over a real broker and over memory. What it can do stands beside its nouns: `append.rs`, `read.rs`,
+//! `follow.rs`, `live/`, `presence.rs`, `marks.rs`, `epoch.rs`.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use klatch_domain::{Address, Epoch, RoomId, Seq, UserId};
-use tokio::sync::watch;
+use klatch_domain::{RoomId, Seq, UserId};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::append::{Append, Outcome};
-use crate::error::{AppendError, EraseError, OpenError, QueryError, ReadError};
-use crate::follow::{Follow, FollowMarks};
-use crate::live::{LiveLeases, LiveMembers, LiveRoom};
-use crate::marks::Marks;
+use crate::append::LaneKey;
+use crate::broker::Broker;
+use crate::epoch::Life;
+use crate::error::{OpenError, QueryError, ReadError};
+use crate::jetstream::JetStream;
+use crate::live::patrol::{self, Patrol};
+use crate::memory::{Faults, Memory};
 use crate::options::Options;
-use crate::presence::{EdgeId, Presence, Renewal};
-use crate::read::Range;
-use crate::stored::Stored;
+use crate::presence::EdgeId;
+use crate::queue::Lanes;
+use crate::streams::Stream;
+use crate::subject;
 
-/// The log. Cheap to clone.
+/// The log. Cheap to clone; the connection closes when the last clone, live room and follower are dropped.
 #[derive(Clone, Debug)]
-pub struct Log {}
+pub struct Log {
+    inner: Arc<Inner>,
+}
 
-#[allow(unused_variables)]
+#[derive(Debug)]
+pub(crate) struct Inner {
+    broker: Broker,
+    options: Options,
+    lanes: Lanes<LaneKey>,
+    reads: Semaphore,
+    life: watch::Sender<Life>,
+    patrol: Arc<Patrol>,
+    /// The sequence of the last lease that this log wrote for an edge.
+    leases: Mutex<HashMap<EdgeId, Seq>>,
+    /// Ends the patrol with the log.
+    _patrolling: DropGuard,
+}
+
+impl From<Arc<Inner>> for Log {
+    fn from(inner: Arc<Inner>) -> Self {
+        Log { inner }
+    }
+}
+
 impl Log {
-    /// Connects, creates or verifies the streams, reads the epoch.
+    /// Connects, retrying under a deadline; creates or verifies the streams; reads the epoch.
     pub async fn open(options: Options) -> Result<Log, OpenError> {
-        unimplemented!()
+        let broker = Broker::JetStream(JetStream::open(&options).await?);
+        Log::over(broker, options).await
     }
 
-    /// The twin in memory.
+    /// A log in memory: a single nats-server's semantics, without one. Lives in the present Tokio runtime.
     pub fn memory() -> Log {
-        unimplemented!()
+        Log::memory_with(Options::default())
     }
 
-    /// The epoch as last read.
-    pub fn epoch(&self) -> Epoch {
-        unimplemented!()
+    /// A log in memory, with limits of its own.
+    pub fn memory_with(options: Options) -> Log {
+        let memory = Memory::new();
+        let epoch = memory.epoch();
+        Log::start(Broker::Memory(memory), options, Life { epoch, gone: false })
     }
 
-    /// Reads the epoch again.
-    pub async fn refresh_epoch(&self) -> Result<Epoch, ReadError> {
-        unimplemented!()
+    async fn over(broker: Broker, options: Options) -> Result<Log, OpenError> {
+        let failed = |cause: String| OpenError::Stream { stream: Stream::Events.name(), cause };
+        let status = broker.status(Stream::Events).await.map_err(|error: ReadError| failed(error.to_string()))?;
+        let epoch = status.epoch.ok_or_else(|| failed("its metadata has no epoch".to_owned()))?;
+        Ok(Log::start(broker, options, Life { epoch, gone: false }))
     }
 
-    /// Begins a new epoch: every position given out so far is void.
-    pub async fn renew_epoch(&self) -> Result<Epoch, ReadError> {
-        unimplemented!()
+    fn start(broker: Broker, options: Options, life: Life) -> Log {
+        let stop = CancellationToken::new();
+        let inner = Arc::new(Inner {
+            broker,
+            lanes: Lanes::new(options.appends_waiting_max),
+            reads: Semaphore::new(options.read_in_flight_max.max(1)),
+            life: watch::Sender::new(life),
+            patrol: Arc::default(),
+            leases: Mutex::default(),
+            _patrolling: stop.clone().drop_guard(),
+            options,
+        });
+        let patrol = patrol::run(Arc::downgrade(&inner));
+        tokio::spawn(async move { stop.run_until_cancelled(patrol).await });
+        Log { inner }
     }
 
-    /// Appends one decision.
-    pub async fn append(&self, append: Append) -> Result<Outcome, AppendError> {
-        unimplemented!()
-    }
-
-    /// The last event at an address, asked of the leader.
-    pub async fn last(&self, address: &Address) -> Result<Option<Stored>, ReadError> {
-        unimplemented!()
-    }
-
-    /// The event at a sequence; none where it was erased or never was.
-    pub async fn get(&self, seq: Seq) -> Result<Option<Stored>, ReadError> {
-        unimplemented!()
-    }
-
-    /// The stream's last sequence.
-    pub async fn last_seq(&self) -> Result<Seq, ReadError> {
-        unimplemented!()
-    }
-
-    /// The room's timeline in (after, up_to], oldest first.
-    pub async fn timeline(
-        &self,
-        room: &RoomId,
-        after: Seq,
-        up_to: Seq,
-        events_max: usize,
-        bytes_max: usize,
-    ) -> Result<Range, ReadError> {
-        unimplemented!()
-    }
-
-    /// The last timeline sequence of each room.
-    pub async fn last_timelines(&self, rooms: &[RoomId]) -> Result<Vec<Option<Seq>>, ReadError> {
-        unimplemented!()
-    }
-
-    /// Follows all events after a sequence.
-    pub fn follow(&self, after: Seq) -> Follow {
-        unimplemented!()
-    }
-
-    /// A room's events from now on.
-    pub async fn live_room(&self, room: &RoomId) -> Result<LiveRoom, ReadError> {
-        unimplemented!()
-    }
-
-    /// Every member event from now on.
-    pub async fn live_members(&self) -> Result<LiveMembers, ReadError> {
-        unimplemented!()
-    }
-
-    /// Every lease from now on.
-    pub async fn live_leases(&self) -> Result<LiveLeases, ReadError> {
-        unimplemented!()
-    }
-
-    /// Counts what may have cost live messages: reconnects, slow consumers.
+    /// Counts what may have cost live messages: reconnects, messages that a full buffer dropped. Live rooms mend
+    /// themselves; this is for what an edge keeps besides.
     pub fn disruptions(&self) -> watch::Receiver<u64> {
-        unimplemented!()
+        self.broker().signals().disruptions.subscribe()
     }
 
     /// Whether there is a connection now.
     pub fn is_connected(&self) -> bool {
-        unimplemented!()
+        *self.broker().signals().connected.borrow()
     }
 
-    /// Publishes that somebody is attached.
-    pub async fn attach(&self, room: &RoomId, user: &UserId, edge: &EdgeId, username: &str) -> Result<(), AppendError> {
-        unimplemented!()
-    }
-
-    /// Publishes that somebody is attached no more.
-    pub async fn detach(&self, room: &RoomId, user: &UserId, edge: &EdgeId) -> Result<(), AppendError> {
-        unimplemented!()
-    }
-
-    /// Renews an edge's lease.
-    pub async fn renew_lease(&self, edge: &EdgeId, ttl: Duration) -> Result<Renewal, AppendError> {
-        unimplemented!()
-    }
-
-    /// Ends an edge's lease.
-    pub async fn end_lease(&self, edge: &EdgeId) -> Result<(), AppendError> {
-        unimplemented!()
-    }
-
-    /// Everybody attached to a room, by edges living and dead: compare with [`Log::live_edges`].
-    pub async fn attached(&self, room: &RoomId) -> Result<Vec<Presence>, ReadError> {
-        unimplemented!()
-    }
-
-    /// The edges whose lease lives.
-    pub async fn live_edges(&self) -> Result<HashSet<EdgeId>, ReadError> {
-        unimplemented!()
-    }
-
-    /// Removes all entries of a dead edge.
-    pub async fn forget_edge(&self, edge: &EdgeId) -> Result<(), EraseError> {
-        unimplemented!()
-    }
-
-    /// Moves somebody's marks forward; never back.
-    pub async fn mark(&self, room: &RoomId, user: &UserId, marks: Marks) -> Result<Marks, AppendError> {
-        unimplemented!()
-    }
-
-    /// Somebody's marks.
-    pub async fn marks(&self, room: &RoomId, user: &UserId) -> Result<Marks, ReadError> {
-        unimplemented!()
-    }
-
-    /// Follows all marks after a sequence of their own stream.
-    pub fn follow_marks(&self, after: Seq) -> FollowMarks {
-        unimplemented!()
-    }
-
-    /// Tells a room that somebody types; never stored.
+    /// Tells a room that somebody types, or stops. Core NATS: never stored, best effort.
     pub async fn typing(&self, room: &RoomId, user: &UserId, payload: Bytes) {
-        unimplemented!()
+        self.broker().say(subject::typing(room, user), payload).await;
     }
 
-    /// Asks a query of the projector.
+    /// Asks a projector query by its name (what follows `chat.query.`).
     pub async fn request(&self, query: &str, payload: Bytes, timeout: Duration) -> Result<Bytes, QueryError> {
-        unimplemented!()
+        self.broker().request(subject::query(query), payload, timeout).await
     }
 
-    /// The connection, where there is one.
+    /// The connection, where there is one: for what is no part of the log (services, `chat.user.>`).
     pub fn client(&self) -> Option<&async_nats::Client> {
-        unimplemented!()
+        match self.broker() {
+            Broker::JetStream(broker) => Some(broker.client()),
+            Broker::Memory(_) => None,
+        }
     }
 
-    /// Erases a message for good; one already gone is fine.
-    pub async fn erase(&self, seq: Seq) -> Result<(), EraseError> {
-        unimplemented!()
+    /// What puts faults into a log in memory; none for a real one.
+    pub fn faults(&self) -> Option<Faults> {
+        match self.broker() {
+            Broker::JetStream(_) => None,
+            Broker::Memory(memory) => Some(memory.faults()),
+        }
+    }
+
+    pub(crate) fn broker(&self) -> &Broker {
+        &self.inner.broker
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
+    pub(crate) fn lanes(&self) -> &Lanes<LaneKey> {
+        &self.inner.lanes
+    }
+
+    pub(crate) fn reads(&self) -> &Semaphore {
+        &self.inner.reads
+    }
+
+    pub(crate) fn life(&self) -> &watch::Sender<Life> {
+        &self.inner.life
+    }
+
+    pub(crate) fn patrol(&self) -> &Arc<Patrol> {
+        &self.inner.patrol
+    }
+
+    pub(crate) fn leases(&self) -> &Mutex<HashMap<EdgeId, Seq>> {
+        &self.inner.leases
     }
 }

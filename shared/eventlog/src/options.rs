@@ -1,10 +1,11 @@
 //! What the log is opened with; every limit has a name.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// How to prove to the server who we are.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Credentials {
     /// A `.creds` file.
     File(PathBuf),
@@ -17,25 +18,48 @@ pub enum Credentials {
     },
 }
 
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Credentials::File(path) => f.debug_tuple("File").field(path).finish(),
+            Credentials::UserPassword { user, .. } => write!(f, "UserPassword {{ user: {user:?}, .. }}"),
+        }
+    }
+}
+
 /// How to open the log.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Comma-separated addresses, `nats://host:port`.
+    /// Addresses, `nats://host:port`, separated by commas.
     pub servers: String,
     /// What the connection is called in the server's own lists.
     pub name: String,
-    /// How to prove who we are.
+    /// How to prove who we are; none where the server doesn't ask.
     pub credentials: Option<Credentials>,
-    /// Copies of each stream, where this creates it.
+    /// What our inboxes begin with, where our NATS user may only subscribe to such; the library's `_INBOX` else.
+    pub inbox_prefix: Option<String>,
+    /// Copies of each stream, where this log is the one to create it: 1 or 3.
     pub replicas: usize,
-    /// Reads of the stream under way at once.
-    pub read_in_flight_max: usize,
-    /// How long an append may take, retries included.
-    pub append_deadline: Duration,
-    /// How long a read may take, retries included.
-    pub read_deadline: Duration,
-    /// How long opening may take.
+    /// How long opening may take: connecting, and setting up each stream.
     pub open_deadline: Duration,
+    /// Reads of the streams under way at once; the rest wait their turn.
+    pub read_in_flight_max: usize,
+    /// How long one try of a read may take.
+    pub read_patience: Duration,
+    /// How long a read may take, waiting and retries included.
+    pub read_deadline: Duration,
+    /// How long one try of an append may take.
+    pub append_patience: Duration,
+    /// How long an append may take, waiting in its queue and retries included.
+    pub append_deadline: Duration,
+    /// Appends of one person in one room that may wait behind each other.
+    pub appends_waiting_max: usize,
+    /// Messages that one subscription holds until they are taken; what comes on top is dropped and filled in later.
+    pub live_buffered_max: usize,
+    /// How often every live room is compared with the stream.
+    pub live_check_every: Duration,
+    /// How long a live room may try to fill a gap before it says that it is lost.
+    pub fill_deadline: Duration,
 }
 
 impl Default for Options {
@@ -44,11 +68,18 @@ impl Default for Options {
             servers: "nats://127.0.0.1:4222".to_owned(),
             name: "klatch".to_owned(),
             credentials: None,
+            inbox_prefix: None,
             replicas: 1,
-            read_in_flight_max: 64,
-            append_deadline: Duration::from_secs(10),
-            read_deadline: Duration::from_secs(5),
             open_deadline: Duration::from_secs(10),
+            read_in_flight_max: 64,
+            read_patience: Duration::from_secs(2),
+            read_deadline: Duration::from_secs(5),
+            append_patience: Duration::from_secs(3),
+            append_deadline: Duration::from_secs(10),
+            appends_waiting_max: 256,
+            live_buffered_max: 8_192,
+            live_check_every: Duration::from_secs(30),
+            fill_deadline: Duration::from_secs(30),
         }
     }
 }

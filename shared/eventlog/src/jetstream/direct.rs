@@ -1,0 +1,123 @@
+//! Many messages in one request: batched and multi-subject direct gets (ADR-31).
+//!
+//! Any replica answers, so an answer may lag behind the leader; whoever needs the last word asks it.
+
+use async_nats::{Message, Request, Subscriber, header};
+use futures_util::StreamExt;
+use klatch_domain::Seq;
+use serde::Serialize;
+
+use super::{JetStream, record};
+use crate::broker::{Page, Record};
+use crate::error::ReadError;
+use crate::streams::Stream;
+
+/// A bulk answer is asked for in parts of this size, so that no connection holds more.
+const BULK_BYTES_MAX: usize = 8 << 20;
+
+#[derive(Serialize, Default)]
+struct Get<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_by_subj: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    multi_last: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    up_to_seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<usize>,
+    max_bytes: usize,
+}
+
+/// What the end of an answer says.
+enum End {
+    /// Nothing matched.
+    Nothing,
+    /// How many more there were, the last one given, and for bulk requests the sequence up to which they were looked for.
+    Batch { pending: u64, last: u64, up_to: Option<u64> },
+}
+
+impl JetStream {
+    pub(crate) async fn page(
+        &self,
+        stream: Stream,
+        subject: &str,
+        from: Seq,
+        messages_max: usize,
+        bytes_max: usize,
+    ) -> Result<Page, ReadError> {
+        let get = Get {
+            seq: Some(from.0.max(1)),
+            next_by_subj: Some(subject),
+            batch: Some(messages_max.max(1)),
+            max_bytes: bytes_max.max(1),
+            ..Get::default()
+        };
+        let mut records = Vec::new();
+        let end = self.get_many(stream, &get, &mut records).await?;
+        Ok(Page { records, more: matches!(end, End::Batch { pending: 1.., .. }) })
+    }
+
+    pub(crate) async fn lasts(&self, stream: Stream, subjects: &[String]) -> Result<Vec<Record>, ReadError> {
+        let mut records = Vec::with_capacity(subjects.len());
+        let mut get = Get { multi_last: Some(subjects), max_bytes: BULK_BYTES_MAX, ..Get::default() };
+        loop {
+            match self.get_many(stream, &get, &mut records).await? {
+                End::Batch { pending: 1.., last, up_to } => {
+                    get.seq = Some(last + 1);
+                    get.up_to_seq = up_to;
+                }
+                End::Batch { .. } | End::Nothing => return Ok(records),
+            }
+        }
+    }
+
+    async fn get_many(&self, stream: Stream, get: &Get<'_>, records: &mut Vec<Record>) -> Result<End, ReadError> {
+        let unavailable = |error: &dyn std::fmt::Display| ReadError::Unavailable(error.to_string());
+        let inbox = self.client.new_inbox();
+        let mut answers = self.client.subscribe(inbox.clone()).await.map_err(|error| unavailable(&error))?;
+        let body = serde_json::to_vec(get).expect("strings and numbers");
+        let request = Request::new().payload(body.into()).inbox(inbox);
+        let sent = self.context.send_request(format!("DIRECT.GET.{}", stream.name()), request).await;
+        sent.map_err(|error| unavailable(&error))?;
+        let collecting = tokio::time::timeout(self.read_patience, collect(&mut answers, records));
+        let collected = collecting.await.unwrap_or_else(|_| Err(ReadError::Unavailable("no answer in time".into())));
+        // Dropping would do it too, but only if there is room in the connection's queue just then.
+        let _ = answers.unsubscribe().await;
+        if collected.as_ref().is_err_and(|error| *error == ReadError::Gone) {
+            // Nobody answers: because the stream isn't there, or because its server isn't.
+            self.status(stream).await?;
+            return Err(ReadError::Unavailable("no replica answers".to_owned()));
+        }
+        collected
+    }
+}
+
+async fn collect(answers: &mut Subscriber, records: &mut Vec<Record>) -> Result<End, ReadError> {
+    while let Some(message) = answers.next().await {
+        let Some(status) = message.status else {
+            let malformed = || ReadError::Malformed("a direct get's answer has no sequence".to_owned());
+            records.push(record::from_direct(message).ok_or_else(malformed)?);
+            continue;
+        };
+        return match status.as_u16() {
+            204 => Ok(end(&message)),
+            404 => Ok(End::Nothing),
+            503 => Err(ReadError::Gone),
+            other => {
+                Err(ReadError::Unavailable(format!("{other} {}", message.description.as_deref().unwrap_or_default())))
+            }
+        };
+    }
+    Err(ReadError::Unavailable("the connection was closed".to_owned()))
+}
+
+fn end(message: &Message) -> End {
+    let number = |name| message.headers.as_ref().and_then(|headers| record::number(headers, name));
+    End::Batch {
+        pending: number("Nats-Num-Pending".parse().expect("a header's name")).unwrap_or(0),
+        last: number(header::NATS_LAST_SEQUENCE).unwrap_or(0),
+        up_to: number("Nats-UpTo-Sequence".parse().expect("a header's name")),
+    }
+}

@@ -1,0 +1,194 @@
+//! The log on a real nats-server, 2.15 or newer.
+//!
+//! On async-nats 0.51 with our own atomic batches (ADR-50, `publish.rs`) and batched and bulk direct gets (ADR-31,
+//! `direct.rs`): `jetstream-extra` 0.3.0, by the same makers, has both, but on async-nats 0.48. Two versions of a client
+//! would mean two connections and two sets of types; when it moves up, these two files can go.
+
+mod connect;
+mod direct;
+mod feed;
+mod publish;
+mod record;
+mod setup;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::response::Response;
+use async_nats::jetstream::stream::{self, RawMessageErrorKind};
+use async_nats::jetstream::{Context, ErrorCode};
+use async_nats::{Client, HeaderMap, Request, Subscriber};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use klatch_domain::{Epoch, Seq};
+
+use crate::broker::{Record, Signals, Status};
+use crate::error::{EraseError, OpenError, QueryError, ReadError};
+use crate::options::Options;
+use crate::streams::{EPOCH_KEY, Stream, epoch_of};
+
+pub(crate) use feed::Feed;
+
+/// A connection, and the streams behind it.
+#[derive(Debug)]
+pub(crate) struct JetStream {
+    client: Client,
+    context: Context,
+    signals: Arc<Signals>,
+    replicas: usize,
+    /// How long one try of a read may take.
+    read_patience: Duration,
+}
+
+impl JetStream {
+    /// Connects, and creates or verifies the streams.
+    pub(crate) async fn open(options: &Options) -> Result<JetStream, OpenError> {
+        let signals = Arc::new(Signals::default());
+        let client = connect::connect(options, &signals).await?;
+        let context =
+            async_nats::jetstream::context::ContextBuilder::new().timeout(options.read_patience).build(client.clone());
+        let log =
+            JetStream { client, context, signals, replicas: options.replicas, read_patience: options.read_patience };
+        for stream in Stream::ALL {
+            setup::create_or_verify(&log.context, stream, log.replicas, options.open_deadline).await?;
+        }
+        Ok(log)
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    async fn stream(&self, stream: Stream) -> stream::Stream<()> {
+        let handle = self.context.get_stream_no_info(stream.name()).await;
+        handle.expect("our streams' names are valid, and nothing else is looked at")
+    }
+
+    pub(crate) async fn last(&self, stream: Stream, subject: &str) -> Result<Option<Record>, ReadError> {
+        let request = self.stream(stream).await.raw_message_builder().last_by_subject(subject);
+        raw(request.send().await)
+    }
+
+    pub(crate) async fn next(&self, stream: Stream, subject: &str, from: Seq) -> Result<Option<Record>, ReadError> {
+        let request = self.stream(stream).await.raw_message_builder().next_by_subject(subject).sequence(from.0.max(1));
+        raw(request.send().await)
+    }
+
+    pub(crate) async fn at(&self, stream: Stream, seq: Seq) -> Result<Option<Record>, ReadError> {
+        if seq == Seq::ZERO {
+            return Ok(None);
+        }
+        raw(self.stream(stream).await.raw_message_builder().sequence(seq.0).send().await)
+    }
+
+    pub(crate) async fn status(&self, stream: Stream) -> Result<Status, ReadError> {
+        let info = self.info(stream).await?;
+        Ok(Status { last_seq: Seq(info.state.last_sequence), epoch: epoch_of(&info.config) })
+    }
+
+    /// Not by the library's own `get_info`: that hides the server's error number.
+    async fn info(&self, stream: Stream) -> Result<stream::Info, ReadError> {
+        let asked = self.context.request(format!("STREAM.INFO.{}", stream.name()), &()).await;
+        match asked.map_err(|error| ReadError::Unavailable(error.to_string()))? {
+            Response::Ok::<stream::Info>(info) => Ok(info),
+            Response::Err { error } => Err(api_error(&error)),
+        }
+    }
+
+    pub(crate) async fn set_epoch(&self, epoch: Epoch) -> Result<(), ReadError> {
+        let mut config = self.info(Stream::Events).await?.config;
+        config.metadata.insert(EPOCH_KEY.to_owned(), epoch.to_string());
+        let updated = self.context.update_stream(config).await;
+        updated.map(drop).map_err(|error| ReadError::Unavailable(error.to_string()))
+    }
+
+    pub(crate) async fn listen(&self, subject: &str) -> Result<Ear, ReadError> {
+        let subscriber = self.client.subscribe(subject.to_owned()).await;
+        let subscriber = subscriber.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        Ok(Ear { subscriber })
+    }
+
+    pub(crate) async fn say(&self, subject: String, payload: Bytes) {
+        if let Err(error) = self.client.publish(subject, payload).await {
+            tracing::debug!(%error, "not said");
+        }
+    }
+
+    pub(crate) async fn request(
+        &self,
+        subject: String,
+        payload: Bytes,
+        timeout: Duration,
+    ) -> Result<Bytes, QueryError> {
+        let request = Request::new().payload(payload).timeout(Some(timeout));
+        let reply = self.client.send_request(subject, request).await.map_err(|error| match error.kind() {
+            async_nats::RequestErrorKind::NoResponders => QueryError::NoResponder,
+            _ => QueryError::TimedOut,
+        })?;
+        match reply.headers.as_ref().and_then(service_error) {
+            Some(error) => Err(error),
+            None => Ok(reply.payload),
+        }
+    }
+
+    pub(crate) async fn erase(&self, stream: Stream, seq: Seq) -> Result<(), EraseError> {
+        use async_nats::jetstream::stream::DeleteMessageErrorKind::JetStream;
+        // Without `no_erase` the server overwrites the message before it removes it (JSApiMsgDeleteRequest).
+        match self.stream(stream).await.delete_message(seq.0).await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.kind() {
+                JetStream(_) if matches!(self.at(stream, seq).await, Ok(None)) => Ok(()),
+                JetStream(error) if error.code() < 500 => Err(EraseError::Refused(error.to_string())),
+                _ => Err(EraseError::Unavailable(error.to_string())),
+            },
+        }
+    }
+
+    pub(crate) async fn purge(&self, stream: Stream, subject: &str) -> Result<(), EraseError> {
+        let purged = self.stream(stream).await.purge().filter(subject).await;
+        purged.map(drop).map_err(|error| EraseError::Unavailable(error.to_string()))
+    }
+}
+
+fn api_error(error: &async_nats::jetstream::Error) -> ReadError {
+    match error.error_code() {
+        ErrorCode::STREAM_NOT_FOUND => ReadError::Gone,
+        _ => ReadError::Unavailable(error.to_string()),
+    }
+}
+
+fn raw(
+    answer: Result<async_nats::jetstream::message::StreamMessage, stream::RawMessageError>,
+) -> Result<Option<Record>, ReadError> {
+    match answer {
+        Ok(message) => Ok(Some(record::from_stream(message))),
+        Err(error) => match error.kind() {
+            RawMessageErrorKind::NoMessageFound => Ok(None),
+            RawMessageErrorKind::JetStream(error) => Err(api_error(&error)),
+            _ => Err(ReadError::Unavailable(error.to_string())),
+        },
+    }
+}
+
+/// ADR-32: a service says in these headers that it failed, and how.
+fn service_error(headers: &HeaderMap) -> Option<QueryError> {
+    let text = |name: &str| headers.get_last(name).map(|value| value.as_str().to_owned());
+    let code = text("Nats-Service-Error-Code")?;
+    Some(QueryError::Service { code, message: text("Nats-Service-Error").unwrap_or_default() })
+}
+
+/// An open subscription.
+#[derive(Debug)]
+pub(crate) struct Ear {
+    subscriber: Subscriber,
+}
+
+impl Ear {
+    pub(crate) async fn next(&mut self) -> Option<Record> {
+        self.subscriber.next().await.map(record::from_live)
+    }
+}

@@ -1,0 +1,57 @@
+//! What an edge hears once, not room by room.
+
+use crate::broker::Ear;
+use crate::error::ReadError;
+use crate::log::Log;
+use crate::presence::LeaseEvent;
+use crate::stored::Stored;
+use crate::subject;
+
+/// Every member event of every room, as it is stored. Best effort: one may be missing, repeated or late; whoever uses it
+/// compares sequences.
+#[derive(Debug)]
+pub struct LiveMembers {
+    ear: Ear,
+}
+
+/// Every edge's lease: renewed, ended or expired. Best effort, as above.
+#[derive(Debug)]
+pub struct LiveLeases {
+    ear: Ear,
+}
+
+impl Log {
+    /// Every member event from now on.
+    pub async fn live_members(&self) -> Result<LiveMembers, ReadError> {
+        Ok(LiveMembers { ear: self.broker().listen(subject::LIVE_MEMBERS).await? })
+    }
+
+    /// Every lease from now on.
+    pub async fn live_leases(&self) -> Result<LiveLeases, ReadError> {
+        Ok(LiveLeases { ear: self.broker().listen(subject::LIVE_LEASES).await? })
+    }
+}
+
+impl LiveMembers {
+    /// The next one; none when the log was closed. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Stored> {
+        loop {
+            let record = self.ear.next().await?;
+            if let Some(address) = subject::parse_live_event(&record.subject) {
+                return Some(Stored::at(address, record));
+            }
+        }
+    }
+}
+
+impl LiveLeases {
+    /// The next one; none when the log was closed. Cancel-safe.
+    pub async fn next(&mut self) -> Option<LeaseEvent> {
+        loop {
+            let record = self.ear.next().await?;
+            if let Some(edge) = subject::parse_lease(&record.subject) {
+                return Some(LeaseEvent { edge, alive: !record.removal });
+            }
+        }
+    }
+}

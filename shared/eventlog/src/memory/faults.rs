@@ -1,0 +1,163 @@
+//! What can go wrong, on demand.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use klatch_domain::Epoch;
+use uuid::Uuid;
+
+use super::{Shared, State};
+use crate::broker::Record;
+use crate::error::{QueryError, ReadError};
+use crate::streams::Stream;
+use crate::subject;
+
+/// Answers a query.
+#[derive(Clone)]
+pub(super) struct Answer(Arc<dyn Fn(Bytes) -> Result<Bytes, QueryError> + Send + Sync>);
+
+impl Answer {
+    pub(super) fn to(&self, payload: Bytes) -> Result<Bytes, QueryError> {
+        (self.0)(payload)
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answer")
+    }
+}
+
+/// What becomes of the live delivery of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// As it should be.
+    Once,
+    /// Nobody hears it, and nobody is told so.
+    Drop,
+    /// It comes twice.
+    Repeat,
+    /// It comes after the next one.
+    Late,
+}
+
+/// What becomes of an append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteFault {
+    /// Refused as busy (10164).
+    Busy,
+    /// Not stored, and said so.
+    Fail,
+    /// Not stored, and no answer.
+    LoseRequest,
+    /// Stored, and no answer.
+    LoseAnswer,
+}
+
+/// The faults to come, first in first out.
+#[derive(Debug, Default)]
+pub(super) struct Planned {
+    deliveries: VecDeque<Delivery>,
+    late: Option<Record>,
+    writes: VecDeque<WriteFault>,
+    failing_reads: usize,
+}
+
+impl Planned {
+    /// What is delivered in place of a record, in this order.
+    pub(super) fn deliver(&mut self, record: Record) -> Vec<Record> {
+        let faulty = subject::parse_live_event(&record.subject).is_some();
+        let plan = if faulty { self.deliveries.pop_front() } else { None };
+        let late = if faulty { self.late.take() } else { None };
+        let mut now = match plan.unwrap_or(Delivery::Once) {
+            Delivery::Once => vec![record],
+            Delivery::Drop => Vec::new(),
+            Delivery::Repeat => vec![record.clone(), record],
+            Delivery::Late => {
+                self.late = Some(record);
+                Vec::new()
+            }
+        };
+        now.extend(late);
+        now
+    }
+
+    pub(super) fn write(&mut self, stream: Stream) -> Option<WriteFault> {
+        if stream == Stream::Events { self.writes.pop_front() } else { None }
+    }
+
+    pub(super) fn read(&mut self) -> Result<(), ReadError> {
+        if self.failing_reads == 0 {
+            return Ok(());
+        }
+        self.failing_reads -= 1;
+        Err(ReadError::Unavailable("as planned".to_owned()))
+    }
+}
+
+/// Puts faults into a log in memory.
+#[derive(Clone)]
+pub struct Faults {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Faults")
+    }
+}
+
+impl Faults {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Faults { shared }
+    }
+
+    /// What becomes of the live deliveries of the next events, in order.
+    pub fn deliver(&self, plan: impl IntoIterator<Item = Delivery>) {
+        self.shared.state().planned.deliveries.extend(plan);
+    }
+
+    /// What becomes of the next appends, each try counted, in order.
+    pub fn write(&self, plan: impl IntoIterator<Item = WriteFault>) {
+        self.shared.state().planned.writes.extend(plan);
+    }
+
+    /// Lets the next reads fail.
+    pub fn fail_reads(&self, count: usize) {
+        self.shared.state().planned.failing_reads = count;
+    }
+
+    /// As if the duplicate window had passed.
+    pub fn forget_ids(&self) {
+        self.shared.state().store(Stream::Events).forget_ids();
+    }
+
+    /// As if the streams had been deleted and made anew, with another epoch. Ears stay open.
+    pub fn recreate(&self) {
+        {
+            let mut state = self.shared.state();
+            let State { ears, answers, .. } = std::mem::replace(&mut *state, State::new());
+            state.ears = ears;
+            state.answers = answers;
+        }
+        self.shared.moved();
+    }
+
+    /// As if somebody had renewed the epoch without touching what is stored.
+    pub fn renew_epoch(&self) {
+        self.shared.state().epoch = Epoch(Uuid::new_v4());
+    }
+
+    /// As if live messages may have been lost, and the client library said so.
+    pub fn disrupt(&self) {
+        self.shared.signals.disrupted();
+    }
+
+    /// Answers a query from now on.
+    pub fn answer(&self, query: &str, answer: impl Fn(Bytes) -> Result<Bytes, QueryError> + Send + Sync + 'static) {
+        let subject = subject::query(query);
+        self.shared.state().answers.insert(subject, Answer(Arc::new(answer)));
+    }
+}
