@@ -106,6 +106,21 @@ pub async fn run(
     Ok(drained?)
 }
 
+/// The text messages in a client's bytes, which come in pieces of `step`; or the number of the close code that they
+/// earn. For fuzz targets: the way that every client's bytes go, without a socket.
+#[doc(hidden)]
+pub fn messages_in(bytes: &[u8], step: usize) -> (Vec<String>, Option<u16>) {
+    let mut reader = socket::read::Reader::new(&klatch_wire::Limits::default());
+    let mut texts = Vec::new();
+    let mut each = |incoming: socket::read::Incoming<'_>| {
+        if let socket::read::Incoming::Text(text) = incoming {
+            texts.push(text.to_owned());
+        }
+    };
+    let broken = bytes.chunks(step).find_map(|piece| reader.feed(piece, &mut each).err());
+    (texts, broken.map(klatch_wire::CloseCode::number))
+}
+
 fn listen(config: &Config) -> Result<Vec<tokio::net::TcpListener>, RunError> {
     let bind = |address: &SocketAddr| {
         accept::bind(*address, config.accept_backlog).map_err(|cause| RunError::Listen { address: *address, cause })

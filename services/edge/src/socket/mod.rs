@@ -6,7 +6,7 @@
 //! holds no buffer.
 
 pub(crate) mod frame;
-mod read;
+pub(crate) mod read;
 mod write;
 
 use std::collections::VecDeque;
