@@ -26,7 +26,7 @@ import { defaultLimits, type Limits } from "./limits.js";
 import { Outbox, type Outgoing } from "./outbox.js";
 import { Requests } from "./requests.js";
 import { Rooms, type Detached } from "./rooms.js";
-import { endOf, subprotocols, type TokenSource } from "./token.js";
+import { endOf, subprotocols, type TokenPath, type TokenSource } from "./token.js";
 import type { Person, Position, RoomId } from "./types.js";
 
 export interface ClientOptions {
@@ -88,6 +88,7 @@ export class Client {
   /** The token of the last attempt: the same again after it was refused is not worth a try. */
   #token = "";
   #refused = "";
+  #path: TokenPath = "subprotocol";
   /** Attempts since the last connection that held. */
   #attempt = 0;
   #onlineSince: number | null = null;
@@ -204,7 +205,7 @@ export class Client {
     const source = this.#options.token;
     Promise.resolve(typeof source === "string" ? source : source()).then(
       (token) => this.#openWith(token),
-      (error: unknown) => this.#ended({ code: 1006, reason: `no token: ${String(error)}` }),
+      (error: unknown) => this.#ended({ code: 1006, reason: `no token: ${String(error)}` }, true),
     );
   }
 
@@ -217,7 +218,7 @@ export class Client {
     this.#token = token;
     let socket: Socket;
     try {
-      socket = (this.#options.openSocket ?? openPlatformSocket)(this.#options.url, subprotocols(token));
+      socket = (this.#options.openSocket ?? openPlatformSocket)(this.#options.url, subprotocols(token, this.#path));
     } catch (error) {
       // A URL or a token that a WebSocket can't even be made of: no later attempt would differ.
       this.#stop({ code: 1008, reason: String(error) });
@@ -225,10 +226,11 @@ export class Client {
     }
     this.#connection = new Connection(
       socket,
+      this.#path === "frame" ? token : null,
       {
         welcomed: (welcome) => this.#welcomed(welcome),
         frame: (frame) => this.#receive(frame),
-        ended: (ending) => this.#ended(ending),
+        ended: (ending, wasOpen) => this.#ended(ending, wasOpen),
       },
       this.#clock,
       this.#limits,
@@ -270,8 +272,10 @@ export class Client {
     this.#emitter.emit("error", failure);
   }
 
-  #ended(ending: Ending): void {
+  #ended(ending: Ending, wasOpen: boolean): void {
     this.#connection = null;
+    // Down, or refusing the token? The next attempt finds out, by the path where a refusal has a reason.
+    this.#path = wasOpen || this.#path === "frame" ? "subprotocol" : "frame";
     this.#stopTimers();
     this.#requests.disconnected();
     this.#rooms.disconnected();

@@ -23,8 +23,13 @@ export function adviceFor(code: number): Advice {
   return ABOUT_THE_TOKEN.has(code) ? "renewToken" : "reconnect";
 }
 
+/** The token's time is over: another one is welcome. */
+export const TOKEN_EXPIRED = 4101;
+/** The token is not one of the server's. */
+export const BAD_TOKEN = 4200;
+
 /** No token in time, and a token whose time is over. */
-const ABOUT_THE_TOKEN: ReadonlySet<number> = new Set([4100, 4101]);
+const ABOUT_THE_TOKEN: ReadonlySet<number> = new Set([4100, TOKEN_EXPIRED]);
 
 /** We broke the protocol (RFC 6455, 7.4.1), and would again: a broken frame, no text, no UTF-8, too long. */
 const OURS_TO_MEND: ReadonlySet<number> = new Set([1002, 1003, 1007, 1009]);

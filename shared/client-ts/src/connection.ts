@@ -4,7 +4,8 @@
  */
 
 import type { Clock, Timer } from "./clock.js";
-import type { Ending } from "./closing.js";
+import { BAD_TOKEN, TOKEN_EXPIRED, type Ending } from "./closing.js";
+import { Failure } from "./failure.js";
 import { parseFrame, writeFrame, type Goodbye, type RawFrame, type Welcome } from "./frames.js";
 import { freshId } from "./ids.js";
 import type { Limits } from "./limits.js";
@@ -13,6 +14,7 @@ import type { Limits } from "./limits.js";
 export interface Socket {
   send(text: string): void;
   close(code?: number, reason?: string): void;
+  onopen: ((event: never) => void) | null;
   onmessage: ((event: { data: unknown }) => void) | null;
   onclose: ((event: { code: number; reason: string }) => void) | null;
   onerror: ((event: never) => void) | null;
@@ -25,8 +27,8 @@ export interface ConnectionEvents {
   /** The server knows who we are; from here on frames may be sent. */
   welcomed(welcome: Welcome): void;
   frame(frame: RawFrame): void;
-  /** Called once, and nothing after it. */
-  ended(ending: Ending): void;
+  /** Called once, and nothing after it. `wasOpen`: the server took the connection at all. */
+  ended(ending: Ending, wasOpen: boolean): void;
 }
 
 /** Our own close code for a server that fell silent: in the range that RFC 6455 leaves to applications. */
@@ -37,16 +39,21 @@ export class Connection {
   readonly #events: ConnectionEvents;
   readonly #clock: Clock;
   readonly #limits: Limits;
+  readonly #authentication: { id: string; token: string } | null;
   #over = false;
+  #wasOpen = false;
   #goodbye: Goodbye | null = null;
   #watch: Timer;
 
-  constructor(socket: Socket, events: ConnectionEvents, clock: Clock, limits: Limits) {
+  /** @param token to be sent as the first frame, where no subprotocol carries it. */
+  constructor(socket: Socket, token: string | null, events: ConnectionEvents, clock: Clock, limits: Limits) {
+    this.#authentication = token === null ? null : { id: freshId(), token };
     this.#socket = socket;
     this.#events = events;
     this.#clock = clock;
     this.#limits = limits;
-    this.#watch = clock.after(limits.connectMsMax, () => this.#giveUp("no welcome in time"));
+    this.#watch = clock.after(limits.connectMsMax, () => this.#giveUp(SILENT, "no welcome in time"));
+    socket.onopen = () => this.#opened();
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code, reason }) => this.#end({ code, reason });
     socket.onerror = () => {}; // `close` always follows, with all there is to know
@@ -63,11 +70,22 @@ export class Connection {
     this.#socket.close(1000);
   }
 
+  #opened(): void {
+    this.#wasOpen = true;
+    if (this.#authentication === null) return;
+    const { id, token } = this.#authentication;
+    this.send(writeFrame("chat.auth", { token }, id));
+  }
+
   #receive(data: unknown): void {
     if (this.#over || typeof data !== "string") return;
     const frame = parseFrame(data);
     if (frame === null) return;
     this.#listen();
+    if (frame.event === "error" && frame.id !== undefined && frame.id === this.#authentication?.id) {
+      const failure = Failure.fromFrame(frame.data);
+      return this.#giveUp(failure.code === "token_expired" ? TOKEN_EXPIRED : BAD_TOKEN, failure.message);
+    }
     switch (frame.event) {
       case "chat.welcome":
         this.#events.welcomed(frame.data as unknown as Welcome);
@@ -84,7 +102,7 @@ export class Connection {
   probe(): void {
     if (this.#over) return;
     this.#clock.cancel(this.#watch);
-    this.#watch = this.#clock.after(this.#limits.pongMsMax, () => this.#giveUp("no answer to a ping"));
+    this.#watch = this.#clock.after(this.#limits.pongMsMax, () => this.#giveUp(SILENT, "no answer to a ping"));
     this.#socket.send(writeFrame("chat.ping", {}, freshId()));
   }
 
@@ -94,17 +112,17 @@ export class Connection {
     this.#watch = this.#clock.after(this.#limits.silenceMsMax, () => this.probe());
   }
 
-  #giveUp(reason: string): void {
+  #giveUp(code: number, reason: string): void {
     // A socket on a dead network may take minutes to say `close`: nobody waits for that.
-    this.#end({ code: SILENT, reason });
-    this.#socket.close(SILENT, reason);
+    this.#end({ code, reason });
+    this.#socket.close(code);
   }
 
   #end(ending: Ending): void {
     if (this.#over) return;
     this.#retire();
     const after = this.#goodbye?.reconnectAfterMs;
-    this.#events.ended(after === undefined ? ending : { ...ending, reconnectAfterMs: after });
+    this.#events.ended(after === undefined ? ending : { ...ending, reconnectAfterMs: after }, this.#wasOpen);
   }
 
   #retire(): void {

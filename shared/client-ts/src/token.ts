@@ -3,9 +3,14 @@
 /** Gives the token; asked again whenever the one before no longer holds. */
 export type TokenSource = () => string | Promise<string>;
 
-/** A subprotocol carries it, since a browser's WebSocket can't set headers: `klatch.bearer.<jwt>`. */
-export function subprotocols(token: string): string[] {
-  return ["klatch.v1", `klatch.bearer.${token}`];
+/**
+ * How a token travels. A subprotocol (`klatch.bearer.<jwt>`) costs no extra frame, but a server refuses it before the
+ * connection opens, and then a browser tells no reason. `chat.auth` as the first frame gets one.
+ */
+export type TokenPath = "subprotocol" | "frame";
+
+export function subprotocols(token: string, path: TokenPath): string[] {
+  return path === "subprotocol" ? ["klatch.v1", `klatch.bearer.${token}`] : ["klatch.v1"];
 }
 
 /** When a JWT ends (its `exp`, RFC 7519), in milliseconds since 1970. `null` where that can't be read. */

@@ -76,6 +76,26 @@ test("an expired token is replaced by the source's next; the same one again is n
   assert.equal(peer.connections, 2);
 });
 
+test("a token that is refused before the upgrade is tried again where a refusal has a reason", async (t) => {
+  const { peer, client, next } = await session(t, { token: "bad" });
+  peer.refused.set("bad", "not_authenticated");
+  const stopped = next("state", ({ is }) => is === "stopped");
+  client.connect();
+  const state = await stopped;
+  assert.ok(state.is === "stopped" && state.ending?.code === 4200);
+  assert.deepEqual(peer.protocols, [["klatch.v1"]], "the first attempt did not get so far");
+});
+
+test("a token that expired while there was no connection is replaced", async (t) => {
+  const tokens = ["old", "old", "new"];
+  const { peer, client, next } = await session(t, { token: () => tokens.shift() ?? "new" });
+  peer.refused.set("old", "token_expired");
+  const welcome = next("welcome");
+  client.connect();
+  await welcome;
+  assert.deepEqual(peer.protocols.at(-1), ["klatch.v1", "klatch.bearer.new"]);
+});
+
 test("a token near its end is renewed on the open connection", async (t) => {
   const ending = (secondsFromNow: number): string => {
     const claims = { exp: Math.floor(Date.now() / 1_000) + secondsFromNow };

@@ -4,6 +4,7 @@
  */
 
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { WebSocketServer, type WebSocket } from "ws";
 
@@ -36,6 +37,8 @@ export class Peer {
   connections = 0;
   /** Says nothing at all, not even a welcome. */
   mute = false;
+  /** Tokens that are refused, with the error code: before the upgrade, or as the answer to `chat.auth`. */
+  readonly refused = new Map<string, string>();
 
   private constructor(server: WebSocketServer) {
     this.#server = server;
@@ -44,8 +47,13 @@ export class Peer {
       this.protocols.push((request.headers["sec-websocket-protocol"] ?? "").split(/, */));
       socket.on("message", (bytes) => this.#receive(socket, JSON.parse(bytes.toString()) as ClientFrame));
       socket.on("error", () => {});
-      if (!this.mute) this.greet(socket);
+      if (!this.mute && this.#token(request) !== undefined) this.greet(socket);
     });
+    server.options.verifyClient = ({ req }: { req: IncomingMessage }) => !this.refused.has(this.#token(req) ?? "");
+  }
+
+  #token(request: IncomingMessage): string | undefined {
+    return request.headers["sec-websocket-protocol"]?.split("klatch.bearer.")[1];
   }
 
   static async start(): Promise<Peer> {
@@ -119,6 +127,9 @@ export class Peer {
     if (event === "chat.join") {
       this.say(socket, { event: "chat.joined", data: this.joined(data.roomId!, data["since"] as never) });
     }
+    const code = event === "chat.auth" ? this.refused.get(String(data["token"])) : undefined;
+    if (code !== undefined) return this.say(socket, { event: "error", id, data: { code, message: code, retryable: false } });
+    if (event === "chat.auth") this.greet(socket);
     const ack = event === "chat.message" ? this.store(id!, String(data["message"])) : {};
     if (id !== undefined) this.say(socket, { event: "ack", id, data: ack });
   }
