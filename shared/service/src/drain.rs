@@ -37,8 +37,7 @@ impl Drain {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.tasks
-            .spawn(self.cut_off.clone().run_until_cancelled_owned(task))
+        self.tasks.spawn(self.cut_off.clone().run_until_cancelled_owned(task))
     }
 
     /// How many tasks are at work.
@@ -51,19 +50,13 @@ impl Drain {
     /// Tasks spawned meanwhile are waited for too. Telling them to stop is the caller's part, before this.
     pub async fn finish(&self, deadline: Duration) -> Result<(), CutOff> {
         self.tasks.close();
-        if tokio::time::timeout(deadline, self.tasks.wait())
-            .await
-            .is_ok()
-        {
+        if tokio::time::timeout(deadline, self.tasks.wait()).await.is_ok() {
             return Ok(());
         }
         let tasks = self.tasks.len();
         self.cut_off.cancel();
         self.tasks.wait().await;
-        Err(CutOff {
-            tasks,
-            after: deadline,
-        })
+        Err(CutOff { tasks, after: deadline })
     }
 }
 
@@ -80,10 +73,7 @@ mod tests {
         let task = drain.spawn(async move { gone.await.is_ok() });
         assert_eq!(drain.in_flight(), 1);
         go.send(()).expect("the task listens");
-        drain
-            .finish(Duration::from_secs(30))
-            .await
-            .expect("the task ends");
+        drain.finish(Duration::from_secs(30)).await.expect("the task ends");
         assert_eq!(task.await.expect("no panic"), Some(true));
     }
 
@@ -92,14 +82,8 @@ mod tests {
         let drain = Drain::new();
         let stuck = drain.spawn(pending::<()>());
         drain.spawn(async {}).await.expect("no panic");
-        let cut_off = drain
-            .finish(Duration::from_millis(20))
-            .await
-            .expect_err("one task never ends");
-        assert_eq!(
-            cut_off.to_string(),
-            "1 tasks had not ended after 20 ms and were cut off"
-        );
+        let cut_off = drain.finish(Duration::from_millis(20)).await.expect_err("one task never ends");
+        assert_eq!(cut_off.to_string(), "1 tasks had not ended after 20 ms and were cut off");
         assert_eq!(stuck.await.expect("no panic"), None);
     }
 }

@@ -49,17 +49,12 @@ pub struct Report {
 impl Health {
     /// A process without conditions yet.
     pub fn new() -> Health {
-        Health {
-            conditions: Arc::new(watch::Sender::new(BTreeMap::new())),
-        }
+        Health { conditions: Arc::new(watch::Sender::new(BTreeMap::new())) }
     }
 
     /// Adds a condition, not ready for now with `reason`. The same name again is the same condition, begun anew.
     pub fn condition(&self, name: &str, reason: &str) -> Condition {
-        let condition = Condition {
-            name: name.to_owned(),
-            health: self.clone(),
-        };
+        let condition = Condition { name: name.to_owned(), health: self.clone() };
         condition.not_ready(reason);
         condition
     }
@@ -121,9 +116,7 @@ impl Report {
     fn of(conditions: &BTreeMap<String, State>) -> Report {
         Report {
             ready: conditions.values().all(|state| *state == State::Ready),
-            live: !conditions
-                .values()
-                .any(|state| matches!(state, State::Failed(_))),
+            live: !conditions.values().any(|state| matches!(state, State::Failed(_))),
             conditions: conditions.clone(),
         }
     }
@@ -168,9 +161,7 @@ mod tests {
     #[test]
     fn a_failed_condition_ends_liveness_and_the_report_reads_well() {
         let health = Health::new();
-        health
-            .condition("disk", "opening")
-            .failed("read-only file system");
+        health.condition("disk", "opening").failed("read-only file system");
         let report = health.report();
         assert!(!report.live && !report.ready);
         assert_eq!(

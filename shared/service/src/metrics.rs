@@ -24,28 +24,19 @@ pub struct Metrics {
 impl Metrics {
     /// An empty registry; all names begin with `klatch_`.
     pub fn new() -> Metrics {
-        Metrics {
-            registry: Arc::default(),
-            scope: String::from("klatch"),
-        }
+        Metrics { registry: Arc::default(), scope: String::from("klatch") }
     }
 
     /// The same registry, for names that begin with `<this scope>_<name>_`.
     pub fn scope(&self, name: &str) -> Metrics {
-        Metrics {
-            registry: Arc::clone(&self.registry),
-            scope: format!("{}_{name}", self.scope),
-        }
+        Metrics { registry: Arc::clone(&self.registry), scope: format!("{}_{name}", self.scope) }
     }
 
     /// Registers any metric, families with labels included. `help` is a sentence without its full stop.
     ///
     /// Counters are shown with `_total` at the end: leave that off the name. Units come last (`_seconds`, `_bytes`).
     pub fn register<M: Metric + Clone>(&self, name: &str, help: &str, metric: M) -> M {
-        let mut registry = self
-            .registry
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
         registry.register(format!("{}_{name}", self.scope), help, metric.clone());
         metric
     }
@@ -62,11 +53,7 @@ impl Metrics {
 
     /// Durations in seconds, from 100 µs to 13 s in 18 buckets, each twice the one before.
     pub fn seconds(&self, name: &str, help: &str) -> Histogram {
-        self.register(
-            name,
-            help,
-            Histogram::new(exponential_buckets(0.000_1, 2.0, 18)),
-        )
+        self.register(name, help, Histogram::new(exponential_buckets(0.000_1, 2.0, 18)))
     }
 
     /// Everything registered, as OpenMetrics text (see [`CONTENT_TYPE`]).
@@ -93,21 +80,13 @@ mod tests {
     fn scopes_share_a_registry_and_prefix_their_names() {
         let metrics = Metrics::new();
         let sessions = metrics.scope("edge").gauge("sessions", "Open sessions");
-        let folded = metrics
-            .scope("projector")
-            .counter("events_folded", "Events folded");
+        let folded = metrics.scope("projector").counter("events_folded", "Events folded");
         sessions.set(3);
         folded.inc_by(2);
         let text = metrics.encode();
-        assert!(
-            text.contains("# HELP klatch_edge_sessions Open sessions.\n"),
-            "{text}"
-        );
+        assert!(text.contains("# HELP klatch_edge_sessions Open sessions.\n"), "{text}");
         assert!(text.contains("klatch_edge_sessions 3\n"), "{text}");
-        assert!(
-            text.contains("klatch_projector_events_folded_total 2\n"),
-            "{text}"
-        );
+        assert!(text.contains("klatch_projector_events_folded_total 2\n"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
     }
 }

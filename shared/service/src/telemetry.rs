@@ -34,9 +34,7 @@ pub enum Format {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter makes no sense.
-    #[error(
-        "telemetry.filter is no tracing filter ({0}): try \"info\" or \"info,klatch_edge=debug\""
-    )]
+    #[error("telemetry.filter is no tracing filter ({0}): try \"info\" or \"info,klatch_edge=debug\"")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
     /// Something in this process logs already.
     #[error("logging is set up already")]
@@ -46,10 +44,7 @@ pub enum TelemetryError {
 impl Default for TelemetryConfig {
     fn default() -> TelemetryConfig {
         // async-nats tells of each lost connection at info; our own conditions say the same with a reason.
-        TelemetryConfig {
-            filter: String::from("info,async_nats=warn"),
-            format: Format::Auto,
-        }
+        TelemetryConfig { filter: String::from("info,async_nats=warn"), format: Format::Auto }
     }
 }
 
@@ -59,13 +54,7 @@ pub fn init(config: &TelemetryConfig) -> Result<(), TelemetryError> {
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     if config.format.is_human(io::stderr().is_terminal()) {
-        registry
-            .with(
-                lines
-                    .with_ansi(io::stderr().is_terminal())
-                    .with_target(false),
-            )
-            .try_init()?;
+        registry.with(lines.with_ansi(io::stderr().is_terminal()).with_target(false)).try_init()?;
     } else {
         registry.with(lines.json().flatten_event(true)).try_init()?;
     }
@@ -94,10 +83,7 @@ mod tests {
 
     #[test]
     fn a_bad_filter_says_what_a_good_one_looks_like() {
-        let config = TelemetryConfig {
-            filter: "klatch=loud".into(),
-            ..Default::default()
-        };
+        let config = TelemetryConfig { filter: "klatch=loud".into(), ..Default::default() };
         let error = init(&config).expect_err("loud is no level");
         assert!(error.to_string().contains("telemetry.filter"), "{error}");
     }

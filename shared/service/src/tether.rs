@@ -59,13 +59,11 @@ static CAN_TETHER: LazyLock<bool> = LazyLock::new(|| {
 static LASTING_THREAD: LazyLock<Sender<Job>> = LazyLock::new(|| {
     let (jobs, queue) = channel::<Job>();
     // A failure to start the thread shows as an error of `spawn`: the queue's other end is gone then.
-    let _ = std::thread::Builder::new()
-        .name("klatch-children".into())
-        .spawn(move || {
-            for job in queue {
-                job();
-            }
-        });
+    let _ = std::thread::Builder::new().name("klatch-children".into()).spawn(move || {
+        for job in queue {
+            job();
+        }
+    });
     jobs
 });
 
@@ -99,9 +97,6 @@ mod tests {
             Ok(child) => child,
             Err(error) => return assert_eq!(error.kind(), io::ErrorKind::NotFound),
         };
-        assert_eq!(
-            child.wait().expect("a child can be waited for").code(),
-            Some(127)
-        );
+        assert_eq!(child.wait().expect("a child can be waited for").code(), Some(127));
     }
 }

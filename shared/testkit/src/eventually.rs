@@ -50,13 +50,7 @@ mod tests {
         let value = eventually(Duration::from_secs(5), "a countdown", || {
             left -= 1;
             let left = left;
-            async move {
-                if left == 0 {
-                    Ok("done")
-                } else {
-                    Err(format!("{left} left"))
-                }
-            }
+            async move { if left == 0 { Ok("done") } else { Err(format!("{left} left")) } }
         })
         .await;
         assert_eq!(value, "done");
@@ -65,9 +59,6 @@ mod tests {
     #[tokio::test]
     #[should_panic(expected = "in vain for: pigs to fly\nlast seen: 0 pigs")]
     async fn says_what_it_waited_for_and_what_it_saw() {
-        eventually(Duration::from_millis(30), "pigs to fly", || async {
-            Err::<(), _>("0 pigs")
-        })
-        .await;
+        eventually(Duration::from_millis(30), "pigs to fly", || async { Err::<(), _>("0 pigs") }).await;
     }
 }

@@ -29,10 +29,7 @@ pub fn free_port() -> u16 {
             return port;
         }
     }
-    panic!(
-        "no free port between {} and {} on 127.0.0.1",
-        RANGE.start, RANGE.end
-    );
+    panic!("no free port between {} and {} on 127.0.0.1", RANGE.start, RANGE.end);
 }
 
 #[cfg(test)]

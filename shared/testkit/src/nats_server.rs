@@ -47,13 +47,7 @@ impl NatsServerBuilder {
     /// When no nats-server is to be found (the message says how to get one) or it doesn't come up; then with its log.
     pub async fn start(self) -> NatsServer {
         let folder = TempDir::with_prefix("klatch-nats-").expect("a temporary folder can be made");
-        let mut server = NatsServer {
-            binary: find_binary(),
-            folder,
-            port: 0,
-            child: None,
-            config: self,
-        };
+        let mut server = NatsServer { binary: find_binary(), folder, port: 0, child: None, config: self };
         for attempt in 1..=PORTS_TO_TRY {
             server.port = free_port();
             match server.launch().await {
@@ -143,10 +137,7 @@ impl NatsServer {
             if child.try_wait().expect("a child can be asked").is_some() {
                 self.child = None;
             } else if Instant::now() > deadline {
-                panic!(
-                    "nats-server did not stop within {STOPPED_WITHIN:?} of SIGTERM\n{}",
-                    self.log()
-                );
+                panic!("nats-server did not stop within {STOPPED_WITHIN:?} of SIGTERM\n{}", self.log());
             } else {
                 tokio::time::sleep(PAUSE_BETWEEN_LOOKS).await;
             }
@@ -183,39 +174,21 @@ impl NatsServer {
 
     async fn launch(&mut self) -> Result<(), String> {
         let name = format!("klatch-test-{}-{}", std::process::id(), self.port);
-        let config = self
-            .write_config(&name)
-            .map_err(|error| format!("no configuration written: {error}"))?;
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_path());
+        let config = self.write_config(&name).map_err(|error| format!("no configuration written: {error}"))?;
+        let log = fs::File::options().create(true).append(true).open(self.log_path());
         let log = log.map_err(|error| format!("no log file: {error}"))?;
-        let log_too = log
-            .try_clone()
-            .map_err(|error| format!("no log file: {error}"))?;
+        let log_too = log.try_clone().map_err(|error| format!("no log file: {error}"))?;
 
         let mut command = tether::command(&self.binary);
-        command
-            .arg("-c")
-            .arg(config)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(log_too);
+        command.arg("-c").arg(config).stdin(Stdio::null()).stdout(log).stderr(log_too);
         let child = tether::spawn(command);
-        self.child = Some(
-            child.map_err(|error| format!("{} does not start: {error}", self.binary.display()))?,
-        );
+        self.child = Some(child.map_err(|error| format!("{} does not start: {error}", self.binary.display()))?);
         self.until_ready(&name).await
     }
 
     fn write_config(&self, name: &str) -> io::Result<PathBuf> {
         let path = self.folder.path().join("nats-server.conf");
-        let sync = if self.config.sync_always {
-            "sync_interval: always"
-        } else {
-            ""
-        };
+        let sync = if self.config.sync_always { "sync_interval: always" } else { "" };
         let text = format!(
             "server_name: {name}\nlisten: 127.0.0.1:{}\njetstream {{ store_dir: {:?}\n{sync} }}\n{}\n",
             self.port,
@@ -235,21 +208,13 @@ impl NatsServer {
             let child = self.child.as_mut().expect("just started");
             if let Ok(Some(status)) = child.try_wait() {
                 self.child = None;
-                return Err(format!(
-                    "nats-server ended at its start ({status})\n{}",
-                    self.log()
-                ));
+                return Err(format!("nats-server ended at its start ({status})\n{}", self.log()));
             }
-            if info_line(self.port)
-                .is_ok_and(|info| info.contains(&wanted) && info.contains("\"jetstream\":true"))
-            {
+            if info_line(self.port).is_ok_and(|info| info.contains(&wanted) && info.contains("\"jetstream\":true")) {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                return Err(format!(
-                    "nats-server was not ready within {READY_WITHIN:?}\n{}",
-                    self.log()
-                ));
+                return Err(format!("nats-server was not ready within {READY_WITHIN:?}\n{}", self.log()));
             }
             tokio::time::sleep(PAUSE_BETWEEN_LOOKS).await;
         }
@@ -282,21 +247,13 @@ fn find_binary() -> PathBuf {
         return PathBuf::from(named);
     }
     let crate_folder = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let crate_folder =
-        crate_folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).to_owned());
-    let in_tools = crate_folder
-        .ancestors()
-        .map(|folder| folder.join(".tools/bin/nats-server"));
+    let crate_folder = crate_folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).to_owned());
+    let in_tools = crate_folder.ancestors().map(|folder| folder.join(".tools/bin/nats-server"));
     let path = env::var_os("PATH").unwrap_or_default();
     let in_path = env::split_paths(&path).map(|folder| folder.join("nats-server"));
-    match in_tools
-        .chain(in_path)
-        .find(|candidate| candidate.is_file())
-    {
+    match in_tools.chain(in_path).find(|candidate| candidate.is_file()) {
         Some(binary) => binary,
-        None => panic!(
-            "tests need nats-server 2.15 or newer: run `make tools`, or set KLATCH_NATS_SERVER to its path"
-        ),
+        None => panic!("tests need nats-server 2.15 or newer: run `make tools`, or set KLATCH_NATS_SERVER to its path"),
     }
 }
 
@@ -307,9 +264,7 @@ mod tests {
 
     async fn ping(client: &async_nats::Client) -> Result<(), String> {
         let roundtrip = tokio::time::timeout(Duration::from_millis(300), client.flush()).await;
-        roundtrip
-            .map_err(|_| "no answer".to_owned())?
-            .map_err(|error| error.to_string())
+        roundtrip.map_err(|_| "no answer".to_owned())?.map_err(|error| error.to_string())
     }
 
     #[tokio::test]
@@ -321,16 +276,8 @@ mod tests {
             subjects: vec!["s.>".into()],
             ..Default::default()
         };
-        jetstream
-            .create_stream(stream)
-            .await
-            .expect("a stream can be made");
-        let ack = jetstream
-            .publish("s.one", "kept".into())
-            .await
-            .expect("published")
-            .await
-            .expect("acknowledged");
+        jetstream.create_stream(stream).await.expect("a stream can be made");
+        let ack = jetstream.publish("s.one", "kept".into()).await.expect("published").await.expect("acknowledged");
         assert_eq!(ack.sequence, 1);
 
         let url = server.url();
@@ -340,36 +287,19 @@ mod tests {
         assert_eq!(server.url(), url);
 
         let jetstream = async_nats::jetstream::new(server.client().await);
-        let stream = jetstream
-            .get_stream("S")
-            .await
-            .expect("the stream is there");
-        assert_eq!(
-            stream
-                .get_raw_message(1)
-                .await
-                .expect("the message is there")
-                .payload,
-            "kept"
-        );
+        let stream = jetstream.get_stream("S").await.expect("the stream is there");
+        assert_eq!(stream.get_raw_message(1).await.expect("the message is there").payload, "kept");
     }
 
     #[tokio::test]
     async fn a_paused_server_answers_nothing_until_it_goes_on() {
         let server = NatsServer::start().await;
         server.pause();
-        let connecting = tokio::time::timeout(
-            Duration::from_millis(300),
-            async_nats::connect(server.url()),
-        )
-        .await;
+        let connecting = tokio::time::timeout(Duration::from_millis(300), async_nats::connect(server.url())).await;
         assert!(connecting.is_err(), "a frozen server took a client");
         server.resume();
         let client = server.client().await;
-        eventually(Duration::from_secs(10), "an answer after the pause", || {
-            ping(&client)
-        })
-        .await;
+        eventually(Duration::from_secs(10), "an answer after the pause", || ping(&client)).await;
     }
 
     #[tokio::test]

@@ -75,19 +75,12 @@ fn typed(key: &str, text: &str, defaults: &Dict) -> Value {
     if !is_list {
         return text.into();
     }
-    let items = text
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty());
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     items.map(Value::from).collect::<Vec<_>>().into()
 }
 
 fn find<'v>(key: &str, values: &'v Dict) -> Option<&'v Value> {
     let (first, rest) = key.split_once('.').unwrap_or((key, ""));
     let value = values.get(first)?;
-    if rest.is_empty() {
-        Some(value)
-    } else {
-        value.find_ref(rest)
-    }
+    if rest.is_empty() { Some(value) } else { value.find_ref(rest) }
 }

@@ -18,13 +18,7 @@ pub fn example<T: Default + Serialize + JsonSchema>() -> String {
     text.trim_start().to_owned()
 }
 
-fn table(
-    text: &mut String,
-    name: &str,
-    values: &Map<String, Value>,
-    schema: &Value,
-    root: &Schema,
-) {
+fn table(text: &mut String, name: &str, values: &Map<String, Value>, schema: &Value, root: &Schema) {
     let is_table = |value: &Value| value.as_object().is_some_and(|table| !table.is_empty());
     let (tables, plain): (Vec<_>, Vec<_>) = values.iter().partition(|(_, value)| is_table(value));
     if !name.is_empty() {
@@ -41,11 +35,7 @@ fn table(
         }
     }
     for (key, value) in tables {
-        let path = if name.is_empty() {
-            key.clone()
-        } else {
-            format!("{name}.{key}")
-        };
+        let path = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
         if let Value::Object(values) = value {
             table(text, &path, values, &property(schema, key, root), root);
         }
@@ -54,18 +44,11 @@ fn table(
 
 /// The schema of a property, with what it refers to folded in. Its own description wins over its type's.
 fn property(schema: &Value, key: &str, root: &Schema) -> Value {
-    let own = schema
-        .pointer(&format!("/properties/{key}"))
-        .cloned()
-        .unwrap_or_default();
+    let own = schema.pointer(&format!("/properties/{key}")).cloned().unwrap_or_default();
     let Some(name) = referred(&own) else {
         return own;
     };
-    let mut whole = root
-        .as_value()
-        .pointer(&format!("/$defs/{name}"))
-        .cloned()
-        .unwrap_or_default();
+    let mut whole = root.as_value().pointer(&format!("/$defs/{name}")).cloned().unwrap_or_default();
     if let Some(description) = own.get("description") {
         whole["description"] = description.clone();
     }
@@ -74,13 +57,7 @@ fn property(schema: &Value, key: &str, root: &Schema) -> Value {
 
 fn referred(schema: &Value) -> Option<&str> {
     let direct = schema.get("$ref");
-    let optional = || {
-        schema
-            .get("anyOf")?
-            .as_array()?
-            .iter()
-            .find_map(|choice| choice.get("$ref"))
-    };
+    let optional = || schema.get("anyOf")?.as_array()?.iter().find_map(|choice| choice.get("$ref"));
     direct.or_else(optional)?.as_str()?.strip_prefix("#/$defs/")
 }
 

@@ -17,10 +17,7 @@ impl Known {
     pub(super) fn from_defaults(defaults: &Dict) -> Known {
         let mut keys = Vec::new();
         collect("", defaults, &mut keys);
-        Known {
-            defaults: defaults.clone(),
-            keys,
-        }
+        Known { defaults: defaults.clone(), keys }
     }
 
     /// What is wrong with the keys of `layer`.
@@ -28,14 +25,10 @@ impl Known {
         let mut unknown = Vec::new();
         differ("", layer.values(), &self.defaults, &mut unknown);
         let problem = |key: &String| match self.nearest(key) {
-            Some(nearest) => format!(
-                "{}: there is no setting `{key}`; did you mean `{nearest}`?",
-                layer.origin()
-            ),
-            None => format!(
-                "{}: there is no setting `{key}`; `klatch config init` lists all there are",
-                layer.origin()
-            ),
+            Some(nearest) => format!("{}: there is no setting `{key}`; did you mean `{nearest}`?", layer.origin()),
+            None => {
+                format!("{}: there is no setting `{key}`; `klatch config init` lists all there are", layer.origin())
+            }
         };
         unknown.iter().map(problem).collect()
     }
@@ -47,11 +40,7 @@ impl Known {
             let name = strsim::normalized_damerau_levenshtein(last(key), last(known)) * 0.95;
             whole.max(name)
         };
-        let best = self
-            .keys
-            .iter()
-            .map(|known| (likeness(known), known))
-            .max_by(|a, b| a.0.total_cmp(&b.0))?;
+        let best = self.keys.iter().map(|known| (likeness(known), known)).max_by(|a, b| a.0.total_cmp(&b.0))?;
         (best.0 >= LIKENESS_MIN).then_some(best.1)
     }
 }
@@ -61,11 +50,7 @@ fn last(key: &str) -> &str {
 }
 
 fn join(above: &str, name: &str) -> String {
-    if above.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{above}.{name}")
-    }
+    if above.is_empty() { name.to_owned() } else { format!("{above}.{name}") }
 }
 
 fn collect(above: &str, values: &Dict, keys: &mut Vec<String>) {

@@ -21,19 +21,14 @@ impl Layer {
     /// What a TOML file says.
     pub fn file(path: &Path) -> Result<Layer, ConfigError> {
         let origin = path.display().to_string();
-        let text = fs::read_to_string(path)
-            .map_err(|error| ConfigError::of(format!("{origin}: {error}")))?;
+        let text = fs::read_to_string(path).map_err(|error| ConfigError::of(format!("{origin}: {error}")))?;
         Layer::toml(&origin, &text)
     }
 
     /// What TOML text says, that came from `origin`.
     pub fn toml(origin: &str, text: &str) -> Result<Layer, ConfigError> {
-        let values =
-            Toml::from_str(text).map_err(|error| ConfigError::of(format!("{origin}: {error}")))?;
-        Ok(Layer {
-            origin: origin.to_owned(),
-            values,
-        })
+        let values = Toml::from_str(text).map_err(|error| ConfigError::of(format!("{origin}: {error}")))?;
+        Ok(Layer { origin: origin.to_owned(), values })
     }
 
     /// One value under a dotted key, from `origin` (a flag, say).
@@ -48,24 +43,15 @@ impl Layer {
     pub(super) fn one_value(origin: &str, key: &str, value: Value) -> Layer {
         let mut levels = key.rsplit('.');
         let innermost = levels.next().unwrap_or(key).to_owned();
-        let nested = levels.fold(Dict::from([(innermost, value)]), |below, level| {
-            Dict::from([(level.to_owned(), below.into())])
-        });
-        Layer {
-            origin: origin.to_owned(),
-            values: nested,
-        }
+        let nested = levels
+            .fold(Dict::from([(innermost, value)]), |below, level| Dict::from([(level.to_owned(), below.into())]));
+        Layer { origin: origin.to_owned(), values: nested }
     }
 
     pub(super) fn defaults<T: Serialize>(defaults: &T) -> Result<Layer, ConfigError> {
         match Value::serialize(defaults).map_err(told)? {
-            Value::Dict(_, values) => Ok(Layer {
-                origin: String::from("default"),
-                values,
-            }),
-            other => Err(ConfigError::of(format!(
-                "a configuration is a table, not {other:?}"
-            ))),
+            Value::Dict(_, values) => Ok(Layer { origin: String::from("default"), values }),
+            other => Err(ConfigError::of(format!("a configuration is a table, not {other:?}"))),
         }
     }
 

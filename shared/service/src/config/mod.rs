@@ -78,11 +78,7 @@ where
 
 fn told(error: figment::Error) -> ConfigError {
     let problems = error.into_iter().map(|error| {
-        let origin = error
-            .metadata
-            .as_ref()
-            .map_or("the configuration", |from| from.name.as_ref())
-            .to_owned();
+        let origin = error.metadata.as_ref().map_or("the configuration", |from| from.name.as_ref()).to_owned();
         match error.path.join(".") {
             key if key.is_empty() => format!("{origin}: {}", error.kind),
             key => format!("{key} (from {origin}): {}", error.kind),
@@ -101,22 +97,12 @@ fn settings_of(merged: &Figment) -> Result<Vec<Setting>, ConfigError> {
 
 fn collect(merged: &Figment, above: &str, values: &Dict, settings: &mut Vec<Setting>) {
     for (name, value) in values {
-        let key = if above.is_empty() {
-            name.clone()
-        } else {
-            format!("{above}.{name}")
-        };
+        let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
         match value {
             Value::Dict(_, below) if !below.is_empty() => collect(merged, &key, below, settings),
             value => {
-                let origin = merged
-                    .get_metadata(value.tag())
-                    .map_or("default", |from| from.name.as_ref());
-                settings.push(Setting {
-                    value: shown(&key, value),
-                    origin: origin.to_owned(),
-                    key,
-                });
+                let origin = merged.get_metadata(value.tag()).map_or("default", |from| from.name.as_ref());
+                settings.push(Setting { value: shown(&key, value), origin: origin.to_owned(), key });
             }
         }
     }
@@ -134,9 +120,7 @@ fn shown(key: &str, value: &Value) -> String {
 /// Rather one too many hidden than one too few shown.
 fn is_secret(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or(key);
-    ["key", "keys", "secret", "password", "token", "credentials"]
-        .iter()
-        .any(|word| name.ends_with(word))
+    ["key", "keys", "secret", "password", "token", "credentials"].iter().any(|word| name.ends_with(word))
 }
 
 #[cfg(test)]

@@ -31,41 +31,25 @@ struct Door {
 
 impl Default for Sample {
     fn default() -> Sample {
-        Sample {
-            data: "./data".into(),
-            door: Door::default(),
-        }
+        Sample { data: "./data".into(), door: Door::default() }
     }
 }
 
 impl Default for Door {
     fn default() -> Door {
         let listen = vec!["127.0.0.1:5004".parse().expect("an address")];
-        Door {
-            listen,
-            guests_max: 100,
-            api_key: None,
-            squeaks: false,
-        }
+        Door { listen, guests_max: 100, api_key: None, squeaks: false }
     }
 }
 
-const ALIASES: &[Alias] = &[Alias {
-    variable: "PORT",
-    key: "door.listen",
-    convert: |port| format!("127.0.0.1:{port}"),
-}];
+const ALIASES: &[Alias] =
+    &[Alias { variable: "PORT", key: "door.listen", convert: |port| format!("127.0.0.1:{port}") }];
 
-const ENVIRONMENT: Environment<'static> = Environment {
-    prefix: "SAMPLE",
-    aliases: ALIASES,
-    not_settings: &["SAMPLE_CONFIG"],
-};
+const ENVIRONMENT: Environment<'static> =
+    Environment { prefix: "SAMPLE", aliases: ALIASES, not_settings: &["SAMPLE_CONFIG"] };
 
 fn environment(variables: &[(&str, &str)]) -> Vec<Layer> {
-    let variables = variables
-        .iter()
-        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let variables = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
     ENVIRONMENT.layers::<Sample>(variables).expect("layers")
 }
 
@@ -74,11 +58,7 @@ fn file(text: &str) -> Layer {
 }
 
 fn setting(loaded: &Loaded<Sample>, key: &str) -> (String, String) {
-    let found = loaded
-        .settings
-        .iter()
-        .find(|setting| setting.key == key)
-        .expect("a setting of that key");
+    let found = loaded.settings.iter().find(|setting| setting.key == key).expect("a setting of that key");
     (found.value.clone(), found.origin.clone())
 }
 
@@ -88,9 +68,7 @@ fn pair(value: &str, origin: &str) -> (String, String) {
 
 #[test]
 fn later_layers_win_and_every_value_knows_where_it_came_from() {
-    let mut layers = vec![file(
-        "data = \"/file\"\n[door]\nguests_max = 7\nsqueaks = true",
-    )];
+    let mut layers = vec![file("data = \"/file\"\n[door]\nguests_max = 7\nsqueaks = true")];
     layers.extend(environment(&[
         ("SAMPLE_DOOR__GUESTS_MAX", "8"),
         ("SAMPLE_DOOR__API_KEY", "0042"),
@@ -107,51 +85,25 @@ fn later_layers_win_and_every_value_knows_where_it_came_from() {
     assert_eq!(loaded.value.door.api_key.as_deref(), Some("0042"));
     assert!(loaded.value.door.squeaks);
     assert_eq!(setting(&loaded, "data"), pair("\"/flag\"", "--data"));
-    assert_eq!(
-        setting(&loaded, "door.guests_max"),
-        pair("\"8\"", "SAMPLE_DOOR__GUESTS_MAX")
-    );
-    assert_eq!(
-        setting(&loaded, "door.squeaks"),
-        pair("true", "sample.toml")
-    );
-    assert_eq!(
-        setting(&loaded, "door.listen"),
-        pair("[\"127.0.0.1:5004\"]", "default")
-    );
-    assert_eq!(
-        setting(&loaded, "door.api_key"),
-        pair("(hidden)", "SAMPLE_DOOR__API_KEY")
-    );
+    assert_eq!(setting(&loaded, "door.guests_max"), pair("\"8\"", "SAMPLE_DOOR__GUESTS_MAX"));
+    assert_eq!(setting(&loaded, "door.squeaks"), pair("true", "sample.toml"));
+    assert_eq!(setting(&loaded, "door.listen"), pair("[\"127.0.0.1:5004\"]", "default"));
+    assert_eq!(setting(&loaded, "door.api_key"), pair("(hidden)", "SAMPLE_DOOR__API_KEY"));
 }
 
 #[test]
 fn lists_come_with_commas_and_the_scheme_wins_over_an_alias() {
-    let loaded = load::<Sample>(environment(&[
-        ("SAMPLE_DOOR__LISTEN", "127.0.0.1:1, 127.0.0.1:2"),
-        ("PORT", "9"),
-    ]));
+    let loaded = load::<Sample>(environment(&[("SAMPLE_DOOR__LISTEN", "127.0.0.1:1, 127.0.0.1:2"), ("PORT", "9")]));
     let listen = loaded.expect("all is well").value.door.listen;
-    assert_eq!(
-        listen
-            .iter()
-            .map(|address| address.port())
-            .collect::<Vec<_>>(),
-        [1, 2]
-    );
+    assert_eq!(listen.iter().map(|address| address.port()).collect::<Vec<_>>(), [1, 2]);
 
     let loaded = load::<Sample>(environment(&[("PORT", "9")])).expect("all is well");
-    assert_eq!(
-        setting(&loaded, "door.listen"),
-        pair("[\"127.0.0.1:9\"]", "PORT")
-    );
+    assert_eq!(setting(&loaded, "door.listen"), pair("[\"127.0.0.1:9\"]", "PORT"));
 }
 
 #[test]
 fn every_unknown_key_is_told_with_the_nearest_there_is() {
-    let mut layers = vec![file(
-        "dta = \"x\"\nguests_max = 1\n[door]\nguest_max = 7\nzzz = 1",
-    )];
+    let mut layers = vec![file("dta = \"x\"\nguests_max = 1\n[door]\nguest_max = 7\nzzz = 1")];
     layers.extend(environment(&[("SAMPLE_DOOR__LISTN", "x")]));
     let error = load::<Sample>(layers).expect_err("five mistakes");
     assert_eq!(
@@ -173,19 +125,10 @@ fn a_wrong_value_is_told_with_its_key_and_its_origin() {
         error.to_string(),
         "door.guests_max (from sample.toml): invalid type: found string \"many\", expected u32"
     );
-    let error =
-        load::<Sample>(environment(&[("SAMPLE_DOOR__LISTEN", "here")])).expect_err("no address");
-    assert_eq!(
-        error.to_string(),
-        "door.listen.0 (from SAMPLE_DOOR__LISTEN): invalid socket address syntax"
-    );
+    let error = load::<Sample>(environment(&[("SAMPLE_DOOR__LISTEN", "here")])).expect_err("no address");
+    assert_eq!(error.to_string(), "door.listen.0 (from SAMPLE_DOOR__LISTEN): invalid socket address syntax");
     let error = Layer::toml("sample.toml", "door = [").expect_err("no TOML");
-    assert!(
-        error
-            .to_string()
-            .starts_with("sample.toml: TOML parse error at line 1"),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("sample.toml: TOML parse error at line 1"), "{error}");
 }
 
 #[test]
@@ -197,20 +140,8 @@ fn the_example_documents_every_setting_and_uncommented_says_the_defaults() {
          # How many may be inside at once.\n# guests_max = 100\n\n# Addresses to listen on.\n# listen = [\"127.0.0.1:5004\"]\n\n\
          # Whether it squeaks.\n# squeaks = false\n"
     );
-    let uncommented = text
-        .lines()
-        .filter(|line| !line.ends_with(" =") && !line.ends_with('.'));
-    let uncommented: String = uncommented
-        .map(|line| format!("{}\n", line.trim_start_matches("# ")))
-        .collect();
-    assert_eq!(
-        load::<Sample>([file(&uncommented)])
-            .expect("all is well")
-            .value,
-        Sample::default()
-    );
-    assert_eq!(
-        load::<Sample>([file(&text)]).expect("all is well").value,
-        Sample::default()
-    );
+    let uncommented = text.lines().filter(|line| !line.ends_with(" =") && !line.ends_with('.'));
+    let uncommented: String = uncommented.map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
+    assert_eq!(load::<Sample>([file(&uncommented)]).expect("all is well").value, Sample::default());
+    assert_eq!(load::<Sample>([file(&text)]).expect("all is well").value, Sample::default());
 }
