@@ -229,7 +229,10 @@ proptest! {
 
     #[test]
     fn the_views_say_what_the_domain_says(lines in vec(line(), 1..400)) {
-        let log = write(&lines);
+        // The domain's fold leaves repeated notices to whoever feeds it.
+        let mut notices = HashSet::new();
+        let mut log = write(&lines);
+        log.retain(|stored| !matches!(stored.event(), Ok(Event::MemberChanged(_))) || notices.insert(stored.id.clone()));
         let mut rooms: BTreeMap<&str, Room> = ROOMS.iter().map(|room| (*room, Room::default())).collect();
         for stored in &log {
             if let (Ok(event), Some(room)) = (stored.event(), rooms.get_mut(stored.address.room().as_str())) {
