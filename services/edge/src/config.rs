@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use klatch_wire::Limits;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::token::{AuthConfig, Secret};
@@ -11,7 +12,7 @@ use crate::token::{AuthConfig, Secret};
 pub const PORT_DEFAULT: u16 = 5004;
 
 /// Configuration of an edge. Unknown keys are errors.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Addresses to listen on; all of them serve the same.
@@ -46,7 +47,7 @@ pub struct Config {
 }
 
 /// How rooms come about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RoomsConfig {
     /// Whether joining an unknown room makes it.
@@ -54,7 +55,7 @@ pub struct RoomsConfig {
 }
 
 /// Somebody to try the page with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DemoPerson {
     /// Their id.

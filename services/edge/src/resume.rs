@@ -1,12 +1,24 @@
 //! A position and the events since: all of them, in order, or the plain word that they could not be had.
 
-use bytes::Bytes;
-use klatch_domain::{Epoch, Position, Seq};
+use bytes::{BufMut, Bytes, BytesMut};
+use klatch_domain::{Epoch, Event, MessageId, Position, Seq};
 use klatch_eventlog::{Log, Stored};
 use klatch_wire::Limits;
 use klatch_wire::native::server;
 
 use crate::room::{Captured, Room};
+
+/// The event's name stands first in what is stored.
+const DELETION: &[u8] = br#""event":"chat.messageDeleted""#;
+
+/// An event that was missed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Past {
+    /// Its sequence.
+    pub(crate) seq: Seq,
+    /// What was stored, without its opening brace.
+    pub(crate) body: Bytes,
+}
 
 /// How a join's `since` can be served.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,27 +60,55 @@ pub(crate) async fn events_since(
     let end = if since.seq > end { log.last_seq().await.ok()? } else { end };
     match course(since, captured.epoch, end, captured.since.is_some()) {
         Course::Impossible => None,
-        Course::Ring => {
-            let frames = captured.since.as_ref()?;
-            Some(frames.iter().map(|frame| Bytes::copy_from_slice(frame.json())).collect())
-        }
+        Course::Ring => captured.since.clone().map(|events| chain(since.seq, events)),
         Course::Read { after } => {
             let (most, bytes) = (limits.resume_events_max, limits.page_bytes_max);
             let range = log.timeline(&room.id, after, captured.position, most, bytes).await.ok()?;
-            range.complete.then(|| chain(after, &range.events))
+            range.complete.then(|| chain(after, range.events.into_iter().map(Past::from).collect()))
         }
     }
 }
 
-/// Stored events as frames; each names the one before it, the first one the position that was asked from.
-fn chain(after: Seq, events: &[Stored]) -> Vec<Bytes> {
+impl From<Stored> for Past {
+    fn from(stored: Stored) -> Self {
+        Past { seq: stored.seq, body: stored.payload.slice(stored.payload.len().min(1)..) }
+    }
+}
+
+/// Events as frames; each names the one before it, the first one the position that was asked from.
+fn chain(after: Seq, mut events: Vec<Past>) -> Vec<Bytes> {
+    forget_deleted(&mut events);
     let mut prev = after;
-    let frame = |event: &Stored| {
-        let frame = server::positioned(event.seq, Some(prev), &event.payload);
+    let frame = |event: Past| {
+        let mut frame = BytesMut::with_capacity(server::POSITION_BYTES_MAX + event.body.len());
+        server::position_into(&mut frame, event.seq, Some(prev));
+        frame.put_slice(&event.body);
         prev = event.seq;
-        frame
+        frame.freeze()
     };
-    events.iter().map(frame).collect()
+    events.into_iter().map(frame).collect()
+}
+
+/// What was deleted is not shown again, neither the message nor an edit of it, even where the log's eraser has not come
+/// to it yet.
+fn forget_deleted(events: &mut Vec<Past>) {
+    let deleted: Vec<MessageId> = events.iter().filter_map(deleted_by).collect();
+    for id in deleted {
+        // Within a string of JSON the quotes would be escaped: this can only be a field.
+        let field = format!("\"messageId\":\"{id}\"");
+        let finder = memchr::memmem::Finder::new(&field);
+        events.retain(|event| event.body.starts_with(DELETION) || finder.find(&event.body).is_none());
+    }
+}
+
+fn deleted_by(event: &Past) -> Option<MessageId> {
+    if !event.body.starts_with(DELETION) {
+        return None;
+    }
+    match Event::decode(&[b"{", &event.body[..]].concat()) {
+        Ok(Event::MessageDeleted(deleted)) => Some(deleted.message_id),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -88,5 +128,32 @@ mod tests {
         assert_eq!(course(position(1, 11), epoch, Seq(10), true), Course::Impossible);
         assert_eq!(course(position(1, 10), epoch, Seq(10), true), Course::Ring);
         assert_eq!(course(position(1, 5), epoch, Seq(10), false), Course::Read { after: Seq(5) });
+    }
+
+    #[test]
+    fn a_deleted_message_and_its_edits_are_left_out_and_the_chain_stays_whole() {
+        let past = |seq, body: String| Past { seq: Seq(seq), body: Bytes::from(body) };
+        let about = |seq, event: &str, id: &str| {
+            past(
+                seq,
+                format!(r#""event":"{event}","v":1,"data":{{"roomId":"r","messageId":"{id}","message":"text"}}}}"#),
+            )
+        };
+        let deletion = past(
+            14,
+            r#""event":"chat.messageDeleted","v":1,"data":{"roomId":"r","messageId":"b","userId":"u","username":"U","author":"u","position":{"epoch":"00000000-0000-0000-0000-000000000000","seq":11},"sentAt":"2026-01-01T00:00:00.000Z","timestamp":"2026-01-01T00:00:00.000Z"}}"#.to_owned(),
+        );
+        let events = vec![
+            about(10, "chat.message", "a"),
+            about(11, "chat.message", "b"),
+            about(12, "chat.messageEdited", "b"),
+            about(13, "chat.message", "c"),
+            deletion,
+            about(15, "chat.messageEdited", "b"),
+        ];
+        let frames = chain(Seq(9), events);
+        let shown: Vec<serde_json::Value> = frames.iter().map(|frame| serde_json::from_slice(frame).unwrap()).collect();
+        let places: Vec<_> = shown.iter().map(|frame| (frame["prev"].as_u64(), frame["seq"].as_u64())).collect();
+        assert_eq!(places, [(Some(9), Some(10)), (Some(10), Some(13)), (Some(13), Some(14))]);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use klatch_domain::Seq;
 
+use crate::resume::Past;
 use crate::socket::frame::LiveFrame;
 
 /// Events that a room keeps at most.
@@ -28,23 +29,23 @@ impl Ring {
 
     /// The next event of the room.
     pub(crate) fn push(&mut self, seq: Seq, frame: LiveFrame) {
-        self.bytes += frame.json().len();
+        self.bytes += frame.json_len();
         self.events.push_back((seq, frame));
         while self.events.len() > EVENTS_MAX || (self.bytes > BYTES_MAX && self.events.len() > 1) {
             if let Some((seq, frame)) = self.events.pop_front() {
-                self.bytes -= frame.json().len();
+                self.bytes -= frame.json_len();
                 self.after = seq;
             }
         }
     }
 
     /// All events after `since`, oldest first; `None` where the ring does not reach back so far.
-    pub(crate) fn after(&self, since: Seq) -> Option<Vec<LiveFrame>> {
+    pub(crate) fn after(&self, since: Seq) -> Option<Vec<Past>> {
         if since < self.after {
             return None;
         }
         let from = self.events.partition_point(|(seq, _)| *seq <= since);
-        Some(self.events.range(from..).map(|(_, frame)| frame.clone()).collect())
+        Some(self.events.range(from..).map(|(seq, frame)| Past { seq: *seq, body: frame.body() }).collect())
     }
 }
 

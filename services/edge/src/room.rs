@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::announce::{Announcements, Word};
 use crate::listener::{Listener, Listeners};
+use crate::resume::Past;
 use crate::ring::Ring;
 use crate::roster::Roster;
 use crate::session::SessionId;
@@ -68,7 +69,7 @@ pub(crate) struct Captured {
     /// The room's position.
     pub position: Seq,
     /// The room's last events, where the ring reaches back to what was asked for.
-    pub since: Option<Vec<LiveFrame>>,
+    pub since: Option<Vec<Past>>,
 }
 
 /// What the room's task has to do beside the pure part.

@@ -12,6 +12,7 @@ use klatch_domain::commands::Actor;
 use klatch_domain::{Timestamp, UserId};
 use klatch_wire::Code;
 use klatch_wire::native::server::Failure;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
@@ -23,7 +24,7 @@ const NAME_BYTES_MAX: usize = 256;
 const LEEWAY_S: u64 = 5;
 
 /// Text that no log shows.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Secret(String);
 
@@ -50,7 +51,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Who is believed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthConfig {
     /// What `iss` must be.
@@ -68,7 +69,7 @@ impl Default for AuthConfig {
 }
 
 /// A key and the one algorithm that it is good for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "algorithm", deny_unknown_fields)]
 pub enum KeyConfig {
     /// HMAC with SHA-256 under a shared secret of at least 32 bytes.

@@ -14,8 +14,6 @@ const PONG: u8 = 0xA;
 
 /// The longest header of an unmasked frame.
 const HEADER_BYTES_MAX: usize = 10;
-/// Room for `{"seq":…,"prev":…,` with two sequences of twenty digits.
-const POSITION_BYTES_MAX: usize = 56;
 
 fn header(out: &mut BytesMut, opcode: u8, len: usize) {
     out.put_u8(FIN | opcode);
@@ -62,25 +60,28 @@ pub(crate) fn close(code: CloseCode) -> Bytes {
     framed(CLOSE, &payload)
 }
 
-/// A stored event in its live form: the text frame, and where in it the JSON begins.
+/// A stored event in its live form: the text frame, and where in it its parts begin.
 #[derive(Debug, Clone)]
 pub(crate) struct LiveFrame {
     bytes: Bytes,
     json_at: usize,
+    body_at: usize,
 }
 
 impl LiveFrame {
     /// Puts `seq` and `prev` before the stored bytes, and a frame header before all: one allocation, one copy.
     pub(crate) fn new(seq: Seq, prev: Seq, stored: &[u8]) -> Self {
-        let mut json = BytesMut::with_capacity(HEADER_BYTES_MAX + POSITION_BYTES_MAX + stored.len());
-        json.put_bytes(0, HEADER_BYTES_MAX);
-        server::position_into(&mut json, seq, Some(prev), stored);
-        let len = json.len() - HEADER_BYTES_MAX;
+        let body = stored.get(1..).unwrap_or_default();
+        let mut out = BytesMut::with_capacity(HEADER_BYTES_MAX + server::POSITION_BYTES_MAX + body.len());
+        out.put_bytes(0, HEADER_BYTES_MAX);
+        server::position_into(&mut out, seq, Some(prev));
+        let body_at = out.len();
+        out.put_slice(body);
         let mut head = BytesMut::with_capacity(HEADER_BYTES_MAX);
-        header(&mut head, TEXT, len);
+        header(&mut head, TEXT, out.len() - HEADER_BYTES_MAX);
         let start = HEADER_BYTES_MAX - head.len();
-        json[start..HEADER_BYTES_MAX].copy_from_slice(&head);
-        LiveFrame { bytes: json.freeze().slice(start..), json_at: head.len() }
+        out[start..HEADER_BYTES_MAX].copy_from_slice(&head);
+        LiveFrame { bytes: out.freeze().slice(start..), json_at: head.len(), body_at: body_at - start }
     }
 
     /// As it goes over the socket.
@@ -88,9 +89,14 @@ impl LiveFrame {
         self.bytes.clone()
     }
 
-    /// As it stands in `chat.joined.events`.
-    pub(crate) fn json(&self) -> &[u8] {
-        &self.bytes[self.json_at..]
+    /// What was stored, without its opening brace.
+    pub(crate) fn body(&self) -> Bytes {
+        self.bytes.slice(self.body_at..)
+    }
+
+    /// Bytes of JSON in it.
+    pub(crate) fn json_len(&self) -> usize {
+        self.bytes.len() - self.json_at
     }
 }
 
@@ -110,9 +116,9 @@ mod tests {
         for len in [0, 60, 200, 70_000] {
             let stored = format!(r#"{{"event":"chat.message","v":1,"data":"{}"}}"#, "x".repeat(len));
             let frame = LiveFrame::new(Seq(12), Seq(u64::MAX), stored.as_bytes());
-            assert_eq!(frame.framed(), text(frame.json()));
-            let value: serde_json::Value = serde_json::from_slice(frame.json()).unwrap();
-            assert_eq!(value["seq"], 12);
+            let json = server::positioned(Seq(12), Some(Seq(u64::MAX)), stored.as_bytes());
+            assert_eq!(frame.framed(), text(&json));
+            assert_eq!((frame.json_len(), &frame.body()[..]), (json.len(), &stored.as_bytes()[1..]));
         }
     }
 

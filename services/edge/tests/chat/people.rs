@@ -23,15 +23,15 @@ const SECRET: &str = "a-test-secret-of-more-than-32-bytes!";
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// An edge in this process.
-pub struct Edge {
-    pub address: SocketAddr,
+pub(crate) struct Edge {
+    pub(crate) address: SocketAddr,
     stop: CancellationToken,
     running: tokio::task::JoinHandle<Result<(), klatch_edge::RunError>>,
 }
 
 impl Edge {
     /// Starts one on a free port.
-    pub async fn start(log: &Log, change: impl FnOnce(&mut Config)) -> Edge {
+    pub(crate) async fn start(log: &Log, change: impl FnOnce(&mut Config)) -> Edge {
         let key = KeyConfig::HS256 { secret: Secret::new(SECRET), kid: None };
         let mut config = Config {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
@@ -51,20 +51,20 @@ impl Edge {
     }
 
     /// Stops it, as SIGTERM does.
-    pub async fn stop(self) -> Result<(), klatch_edge::RunError> {
+    pub(crate) async fn stop(self) -> Result<(), klatch_edge::RunError> {
         self.stop.cancel();
         self.running.await.expect("no panic")
     }
 
     /// Somebody connects with a token.
-    pub async fn connect(&self, user: &str) -> Client {
+    pub(crate) async fn connect(&self, user: &str) -> Client {
         let mut client = self.dial(Some(&token(user))).await.expect("the edge accepts");
         client.hears("chat.welcome").await;
         client
     }
 
     /// Somebody connects, with or without a token.
-    pub async fn dial(&self, token: Option<&str>) -> Result<Client, Error> {
+    pub(crate) async fn dial(&self, token: Option<&str>) -> Result<Client, Error> {
         let mut request = format!("ws://{}/chat/ws", self.address).into_client_request()?;
         if let Some(token) = token {
             request.headers_mut().insert("authorization", format!("Bearer {token}").parse().expect("printable"));
@@ -75,18 +75,18 @@ impl Edge {
 }
 
 /// A token that holds until 2100.
-pub fn token(user: &str) -> String {
+pub(crate) fn token(user: &str) -> String {
     token_until(user, 4_102_444_800)
 }
 
 /// A token that holds until a second of the Unix epoch.
-pub fn token_until(user: &str, exp: u64) -> String {
+pub(crate) fn token_until(user: &str, exp: u64) -> String {
     let claims = json!({"sub": user, "name": user.to_uppercase(), "exp": exp, "iss": "klatch", "aud": "klatch"});
     encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).expect("a token")
 }
 
 /// Somebody's socket.
-pub struct Client {
+pub(crate) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     next: u64,
     heard: Vec<Value>,
@@ -94,7 +94,7 @@ pub struct Client {
 
 impl Client {
     /// Asks and gets the ack's data, or the error's.
-    pub async fn ask(&mut self, event: &str, data: Value) -> Result<Value, Value> {
+    pub(crate) async fn ask(&mut self, event: &str, data: Value) -> Result<Value, Value> {
         let id = self.next.to_string();
         self.next += 1;
         self.send(json!({"event": event, "data": data, "id": id})).await;
@@ -104,7 +104,7 @@ impl Client {
     }
 
     /// Joins a room; `chat.joined`'s data.
-    pub async fn join(&mut self, room: &str, since: Option<Value>) -> Value {
+    pub(crate) async fn join(&mut self, room: &str, since: Option<Value>) -> Value {
         let mut data = json!({"roomId": room});
         if let Some(since) = since {
             data["since"] = since;
@@ -113,21 +113,21 @@ impl Client {
         self.hears("chat.joined").await["data"].take()
     }
 
-    pub async fn send(&mut self, frame: Value) {
+    pub(crate) async fn send(&mut self, frame: Value) {
         self.send_text(&frame.to_string()).await;
     }
 
-    pub async fn send_text(&mut self, text: &str) {
+    pub(crate) async fn send_text(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.expect("the socket is open");
     }
 
     /// The first frame of this event that was not taken yet.
-    pub async fn hears(&mut self, event: &str) -> Value {
+    pub(crate) async fn hears(&mut self, event: &str) -> Value {
         self.wait(|frame| frame["event"] == event, event).await
     }
 
     /// The first frame that fits and was not taken yet.
-    pub async fn wait(&mut self, fits: impl Fn(&Value) -> bool, what: &str) -> Value {
+    pub(crate) async fn wait(&mut self, fits: impl Fn(&Value) -> bool, what: &str) -> Value {
         if let Some(at) = self.heard.iter().position(&fits) {
             return self.heard.remove(at);
         }
@@ -153,7 +153,7 @@ impl Client {
     }
 
     /// How the server closes.
-    pub async fn closed(&mut self) -> Option<CloseFrame> {
+    pub(crate) async fn closed(&mut self) -> Option<CloseFrame> {
         let waiting = async {
             loop {
                 match self.socket.next().await {
@@ -168,7 +168,7 @@ impl Client {
     }
 
     /// What was heard and not taken.
-    pub fn untaken(&self, event: &str) -> Vec<&Value> {
+    pub(crate) fn untaken(&self, event: &str) -> Vec<&Value> {
         self.heard.iter().filter(|frame| frame["event"] == event).collect()
     }
 }

@@ -271,13 +271,17 @@ fn json<T: Serialize>(frame: &T) -> Bytes {
 ///
 /// `stored` is a JSON object as the stream holds it; it is copied, not parsed.
 pub fn positioned(seq: Seq, prev: Option<Seq>, stored: &[u8]) -> Bytes {
-    let mut out = BytesMut::with_capacity(stored.len() + 56);
-    position_into(&mut out, seq, prev, stored);
+    let mut out = BytesMut::with_capacity(stored.len() + POSITION_BYTES_MAX);
+    position_into(&mut out, seq, prev);
+    out.put_slice(stored.get(1..).unwrap_or_default());
     out.freeze()
 }
 
-/// [`positioned`], appended to a buffer.
-pub fn position_into(out: &mut BytesMut, seq: Seq, prev: Option<Seq>, stored: &[u8]) {
+/// The longest beginning that [`position_into`] writes.
+pub const POSITION_BYTES_MAX: usize = 56;
+
+/// The beginning of a live frame: it takes the place of the stored event's opening brace.
+pub fn position_into(out: &mut BytesMut, seq: Seq, prev: Option<Seq>) {
     use std::io::Write;
     out.put_slice(b"{\"seq\":");
     let mut writer = (&mut *out).writer();
@@ -285,7 +289,6 @@ pub fn position_into(out: &mut BytesMut, seq: Seq, prev: Option<Seq>, stored: &[
     if let Some(prev) = prev {
         let _ = write!(writer, "\"prev\":{prev},");
     }
-    out.put_slice(stored.get(1..).unwrap_or_default());
 }
 
 #[cfg(test)]
