@@ -148,4 +148,17 @@ mod tests {
         }
         assert_eq!(Code::parse("oops"), None);
     }
+
+    #[test]
+    fn every_code_and_close_code_has_its_place_in_the_documentation() {
+        let page = include_str!("../../../docs/errors.md");
+        for code in Code::ALL {
+            let entry = format!("### {}\nHTTP {}, ", code.as_str(), code.http_status());
+            let (_, rest) = page.split_once(&entry).unwrap_or_else(|| panic!("docs/errors.md lacks {entry:?}"));
+            assert_eq!(rest.starts_with("retryable"), code.is_retryable(), "{}", code.as_str());
+        }
+        for close in crate::CloseCode::ALL.into_iter().map(crate::CloseCode::number) {
+            assert!(page.contains(&format!("\n| {close} |")), "docs/errors.md lacks the close code {close}");
+        }
+    }
 }
