@@ -45,7 +45,8 @@ impl Environment<'_> {
             if let Some(alias) = self.aliases.iter().find(|alias| alias.variable == variable) {
                 let value = typed(alias.key, &(alias.convert)(&text), defaults.values());
                 by_alias.push(Layer::one_value(&variable, alias.key, value));
-            } else if let Some(key) = self.key_of(&variable) {
+            } else if let Some(name) = self.setting(&variable) {
+                let key = spelled(&name, defaults.values());
                 let value = typed(&key, &text, defaults.values());
                 by_scheme.push(Layer::one_value(&variable, &key, value));
             }
@@ -54,7 +55,7 @@ impl Environment<'_> {
         Ok(by_alias)
     }
 
-    fn key_of(&self, variable: &str) -> Option<String> {
+    fn setting(&self, variable: &str) -> Option<String> {
         let name = variable.strip_prefix(self.prefix)?.strip_prefix('_')?;
         if self.not_settings.contains(&variable) || is_service_link(name) {
             return None;
@@ -67,6 +68,21 @@ impl Environment<'_> {
 /// (kubernetes.io, "Accessing the Service", environment variables): not meant for us.
 fn is_service_link(name: &str) -> bool {
     name.starts_with("SERVICE_") || name == "PORT" || name.starts_with("PORT_")
+}
+
+/// The key as the types spell it: variables know neither case nor single underscores (`frame_bytes_max` may be
+/// `frameBytesMax`). What is unknown stays as it is, to be told as such.
+fn spelled(name: &str, defaults: &Dict) -> String {
+    let plain = |text: &str| text.replace('_', "").to_ascii_lowercase();
+    let (first, rest) = name.split_once('.').unwrap_or((name, ""));
+    let Some((known, value)) = defaults.iter().find(|(known, _)| plain(known) == plain(first)) else {
+        return name.to_owned();
+    };
+    match value {
+        _ if rest.is_empty() => known.clone(),
+        Value::Dict(_, below) => format!("{known}.{}", spelled(rest, below)),
+        _ => format!("{known}.{rest}"),
+    }
 }
 
 /// The variable's text, as a list where the default is one. Numbers and bools are found by the types that want them.

@@ -26,6 +26,7 @@ struct Door {
     /// What opens it.
     api_key: Option<String>,
     /// Whether it squeaks.
+    #[serde(rename = "squeaksLoudly")]
     squeaks: bool,
 }
 
@@ -68,7 +69,7 @@ fn pair(value: &str, origin: &str) -> (String, String) {
 
 #[test]
 fn later_layers_win_and_every_value_knows_where_it_came_from() {
-    let mut layers = vec![file("data = \"/file\"\n[door]\nguests_max = 7\nsqueaks = true")];
+    let mut layers = vec![file("data = \"/file\"\n[door]\nguests_max = 7\nsqueaksLoudly = true")];
     layers.extend(environment(&[
         ("SAMPLE_DOOR__GUESTS_MAX", "8"),
         ("SAMPLE_DOOR__API_KEY", "0042"),
@@ -86,7 +87,7 @@ fn later_layers_win_and_every_value_knows_where_it_came_from() {
     assert!(loaded.value.door.squeaks);
     assert_eq!(setting(&loaded, "data"), pair("\"/flag\"", "--data"));
     assert_eq!(setting(&loaded, "door.guests_max"), pair("\"8\"", "SAMPLE_DOOR__GUESTS_MAX"));
-    assert_eq!(setting(&loaded, "door.squeaks"), pair("true", "sample.toml"));
+    assert_eq!(setting(&loaded, "door.squeaksLoudly"), pair("true", "sample.toml"));
     assert_eq!(setting(&loaded, "door.listen"), pair("[\"127.0.0.1:5004\"]", "default"));
     assert_eq!(setting(&loaded, "door.api_key"), pair("(hidden)", "SAMPLE_DOOR__API_KEY"));
 }
@@ -99,6 +100,12 @@ fn lists_come_with_commas_and_the_scheme_wins_over_an_alias() {
 
     let loaded = load::<Sample>(environment(&[("PORT", "9")])).expect("all is well");
     assert_eq!(setting(&loaded, "door.listen"), pair("[\"127.0.0.1:9\"]", "PORT"));
+}
+
+#[test]
+fn variables_know_no_case() {
+    let loaded = load::<Sample>(environment(&[("SAMPLE_DOOR__SQUEAKS_LOUDLY", "true")])).expect("all is well");
+    assert!(loaded.value.door.squeaks);
 }
 
 #[test]
@@ -138,7 +145,7 @@ fn the_example_documents_every_setting_and_uncommented_says_the_defaults() {
         text,
         "# Where everything is kept.\n# data = \"./data\"\n\n# What the door does.\n[door]\n\n# What opens it.\n# api_key =\n\n\
          # How many may be inside at once.\n# guests_max = 100\n\n# Addresses to listen on.\n# listen = [\"127.0.0.1:5004\"]\n\n\
-         # Whether it squeaks.\n# squeaks = false\n"
+         # Whether it squeaks.\n# squeaksLoudly = false\n"
     );
     let uncommented = text.lines().filter(|line| !line.ends_with(" =") && !line.ends_with('.'));
     let uncommented: String = uncommented.map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
