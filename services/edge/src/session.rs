@@ -13,7 +13,7 @@ use klatch_eventlog::Marks;
 use klatch_wire::native::client::Auth;
 use klatch_wire::native::server::{self, Failure, Retry, User, Welcome};
 use klatch_wire::native::{ClientFrame, Request};
-use klatch_wire::{CloseCode, Code};
+use klatch_wire::{CloseCode, Code, ShownLimits};
 use uuid::Uuid;
 
 use crate::hub::Hub;
@@ -81,7 +81,7 @@ impl Session {
         let welcome = Welcome {
             session_id: Uuid::now_v7().to_string(),
             user: User { user_id: person.user_id.clone(), username: person.username.clone() },
-            limits: self.hub.config.limits.clone(),
+            limits: ShownLimits::from(&self.hub.config.limits),
             server_time: self.hub.now(),
             retry: Retry::default(),
         };

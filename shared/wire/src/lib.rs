@@ -11,4 +11,4 @@ pub mod query;
 
 pub use close::CloseCode;
 pub use code::Code;
-pub use limits::Limits;
+pub use limits::{Limits, ShownLimits};

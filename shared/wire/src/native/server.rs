@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{Code, Limits};
+use crate::{Code, ShownLimits};
 
 /// Data of `chat.welcome`: the first frame of an authenticated session.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -20,7 +20,7 @@ pub struct Welcome {
     /// Whom the token names.
     pub user: User,
     /// What this server allows.
-    pub limits: Limits,
+    pub limits: ShownLimits,
     /// The server's clock.
     pub server_time: Timestamp,
     /// How to come back after a loss.
