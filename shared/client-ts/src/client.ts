@@ -85,9 +85,9 @@ export class Client {
   #retry: Retry;
   #timer: Timer | null = null;
   #renewal: Timer | null = null;
-  /** The token of the last attempt: the same again after it was refused is not worth a try. */
   #token = "";
-  #refused = "";
+  /** A token that was refused, and how: the same again is not worth a try. */
+  #refused: { token: string; ending: Ending } | null = null;
   #path: TokenPath = "subprotocol";
   /** Attempts since the last connection that held. */
   #attempt = 0;
@@ -211,10 +211,7 @@ export class Client {
 
   #openWith(token: string): void {
     if (this.#state.is !== "connecting") return;
-    if (token === this.#refused) {
-      this.#stop({ code: 1008, reason: "the token was refused" });
-      return;
-    }
+    if (token === this.#refused?.token) return this.#stop(this.#refused.ending);
     this.#token = token;
     let socket: Socket;
     try {
@@ -281,7 +278,7 @@ export class Client {
     this.#rooms.disconnected();
     const advice = adviceFor(ending.code);
     if (advice === "stayAway") return this.#stop(ending);
-    if (advice === "renewToken") this.#refused = this.#token;
+    if (advice === "renewToken") this.#refused = { token: this.#token, ending };
     const onlineMs = this.#onlineSince === null ? 0 : this.#clock.now() - this.#onlineSince;
     this.#onlineSince = null;
     if (onlineMs >= this.#limits.steadyMsMin) this.#attempt = 0;

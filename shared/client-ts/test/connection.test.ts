@@ -72,7 +72,8 @@ test("an expired token is replaced by the source's next; the same one again is n
   assert.deepEqual(peer.protocols.at(-1), ["klatch.v1", "klatch.bearer.second"]);
   const stopped = next("state", ({ is }) => is === "stopped");
   peer.close(4101, "token_expired: reconnect with another token");
-  await stopped;
+  const state = await stopped;
+  assert.ok(state.is === "stopped" && state.ending?.code === 4101);
   assert.equal(peer.connections, 2);
 });
 

@@ -13,6 +13,14 @@ export function clockTime(timestamp: string): string {
   return format(clock, timestamp);
 }
 
+/** The same without "AM" or "PM": for the margin, beside a time that has it. */
+export function marginTime(timestamp: string): string {
+  const date = new Date(timestamp);
+  if (Number.isNaN(date.getTime())) return "";
+  const parts = clock.formatToParts(date).filter(({ type }) => type !== "dayPeriod");
+  return parts.map(({ value }) => value).join("").trim();
+}
+
 export function fullTime(timestamp: string): string {
   return format(full, timestamp);
 }

@@ -67,8 +67,8 @@ function followWindow(chat: Chat): () => void {
   };
 }
 
-function refusalOf({ code, reason }: Ending): string {
-  if (reason.includes("expired")) return "Your token has expired. Please sign in again.";
-  if (code === 4200 || code === 1008 || code >= 4100) return "The server does not accept this token.";
+function refusalOf({ code }: Ending): string {
+  if (code === 4101) return "Your token has expired. Please sign in again.";
+  if (code === 4200 || code === 1008) return "The server does not accept this token.";
   return "The server ended the connection and asked not to come back.";
 }

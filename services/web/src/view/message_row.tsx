@@ -2,7 +2,7 @@
 
 import type { HistoryMessage, MessageId } from "@klatch/client";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { clockTime, fullTime } from "../text/time.js";
+import { clockTime, fullTime, marginTime } from "../text/time.js";
 import { Avatar } from "./avatar.js";
 import { EditForm } from "./edit_form.js";
 import { Icon } from "./icon.js";
@@ -50,7 +50,7 @@ export const MessageRow = memo((props: Props) => {
       onFocus={() => onFocusRow(rowKey)}
       onKeyDown={shortcuts(props)}
     >
-      {isFirst ? <Avatar id={userId} name={username} /> : <time class="message-aside">{clockTime(timestamp)}</time>}
+      {isFirst ? <Avatar id={userId} name={username} /> : <time class="message-aside">{marginTime(timestamp)}</time>}
       <div class="message-body">
         {isFirst && (
           <header class="message-head">

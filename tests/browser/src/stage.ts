@@ -1,0 +1,67 @@
+/** One system and one browser for the tests of a file; every page is watched for what must never happen. */
+
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import { chromium, type Browser, type BrowserContextOptions } from "playwright-core";
+import { Klatch } from "./klatch.js";
+import { Person } from "./person.js";
+
+const ARGUMENTS = [
+  "--headless=new",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+export class Stage {
+  readonly klatch: Klatch;
+  readonly #browser: Browser;
+  /** Errors of pages: uncaught ones, and violations of the content security policy. */
+  readonly complaints: string[] = [];
+
+  private constructor(klatch: Klatch, browser: Browser) {
+    this.klatch = klatch;
+    this.#browser = browser;
+  }
+
+  /** Sets the stage before a file's tests, and clears it after them. */
+  static forFile(): { readonly stage: Stage } {
+    const holder: { stage: Stage } = { stage: null as unknown as Stage };
+    before(async () => {
+      const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+      const [klatch, browser] = await Promise.all([Klatch.start(), chromium.launch({ executablePath, args: ARGUMENTS })]);
+      holder.stage = new Stage(klatch, browser);
+    });
+    after(async () => {
+      await holder.stage?.clear();
+    });
+    return holder;
+  }
+
+  async clear(): Promise<void> {
+    await this.#browser.close();
+    await this.klatch.stop();
+    assert.deepEqual(this.complaints, [], "pages that complain");
+  }
+
+  /** A person in a browser of their own, signed in. */
+  async enter(username: string, options: BrowserContextOptions = {}): Promise<Person> {
+    const context = await this.#browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    const page = await context.newPage();
+    page.setDefaultTimeout(20_000);
+    page.on("pageerror", (error) => this.complaints.push(`${username}: ${error.message}`));
+    page.on("console", (message) => {
+      // A lost connection is told by the browser itself, and is no fault of the page.
+      if (message.type() !== "error" || message.text().startsWith("WebSocket connection to")) return;
+      this.complaints.push(`${username}: ${message.text()}`);
+    });
+    const person = new Person(page);
+    await page.goto(this.klatch.url);
+    await person.signIn(username);
+    return person;
+  }
+}
