@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! limits {
     ($($(#[$doc:meta])* $name:ident: $number:ty = $default:expr,)*) => {
         /// Limits of one edge, as its configuration names them. Units are last in each name.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(default, deny_unknown_fields)]
         pub struct Limits {
             $($(#[$doc])* pub $name: $number,)*
