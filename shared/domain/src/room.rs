@@ -45,7 +45,7 @@ pub enum HistoryFrom {
 
 /// The rules of a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Settings {
     /// Who may come in.
     pub access: Access,

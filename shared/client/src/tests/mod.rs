@@ -1,0 +1,5 @@
+//! What the client holds up: against a scripted server over real sockets, and, where time matters, without any.
+
+mod over_sockets;
+mod server;
+mod session;
