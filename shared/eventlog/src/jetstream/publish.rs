@@ -16,8 +16,8 @@ use crate::streams::Stream;
 
 /// The subject that `Nats-Expected-Last-Subject-Sequence` speaks of; the library has no name for it.
 const EXPECTED_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
-/// No message has this id: ours are lower-case base32.
-const NOBODYS_ID: &str = "~nobody";
+/// No kind of roll-up: the server knows `sub` and `all`, and refuses these too on a stream that allows none.
+const NO_ROLLUP: &str = "none";
 /// Headers of a write are shorter than this, so a payload this much below the server's limit fits.
 const HEADER_BYTES_MAX: usize = 2_048;
 /// How long the server may take to set up a stream that it lost.
@@ -36,7 +36,7 @@ mod code {
     /// 50 batches a stream, 1,000 a server.
     pub(super) const TOO_MANY_BATCHES: u64 = 10_210;
     pub(super) const MESSAGE_TOO_LARGE: u64 = 10_054;
-    pub(super) const WRONG_LAST_MESSAGE_ID: u64 = 10_070;
+    pub(super) const ROLLUP_FAILED: u64 = 10_111;
 }
 
 #[derive(Deserialize)]
@@ -94,10 +94,13 @@ impl JetStream {
         self.ask(&last.subject, headers, last.payload.clone(), within).await
     }
 
-    /// Asks the server's own memory of ids: a publish under the same id that can't be stored, for it also demands that the
-    /// stream's last id be one that nobody has. The server looks at the id before it looks at that demand, at R1
-    /// (stream.go `processJetStreamMsg`) and at R3 (batching.go `checkMsgHeadersPreClusteredProposal`), so a known id is
-    /// answered with its sequence and an unknown one is refused with 10070. A test holds the server to it.
+    /// Asks the server's own memory of ids: a publish under the same id that can't be stored, for it asks for a roll-up that
+    /// there is not. The server looks at the id right before it looks at that, at R1 (stream.go
+    /// `processJetStreamMsgWithBatch`) and at R3 (batching.go `checkMsgHeadersPreClusteredProposal`): a known id is answered
+    /// with its sequence, an unknown one is refused with 10111. A test holds both to it.
+    ///
+    /// Other conditions won't do. A guard is looked at before the id at R1. `Nats-Expected-Last-Msg-Id` is looked at only
+    /// after the proposal at R3, and 2.15.1 was seen to hang from then on.
     pub(crate) async fn find_id(
         &self,
         id: &MessageId,
@@ -106,10 +109,10 @@ impl JetStream {
     ) -> Result<Option<Seq>, WriteError> {
         let mut headers = HeaderMap::new();
         headers.insert(header::NATS_MESSAGE_ID, id.as_str());
-        headers.insert(header::NATS_EXPECTED_LAST_MESSAGE_ID, NOBODYS_ID);
+        headers.insert(header::NATS_ROLLUP, NO_ROLLUP);
         let reply = self.send(subject, headers, Bytes::new(), within).await?;
         match parse(&reply)? {
-            Answer { error: Some(error), .. } if error.err_code == code::WRONG_LAST_MESSAGE_ID => Ok(None),
+            Answer { error: Some(error), .. } if error.err_code == code::ROLLUP_FAILED => Ok(None),
             answer => ack(answer).map(|ack| ack.duplicate.then_some(ack.seq)),
         }
     }

@@ -31,6 +31,9 @@ pub(crate) use ear::Ear;
 pub use faults::{Delivery, Faults, WriteFault};
 pub(crate) use feed::Feed;
 
+/// As a server with its default `max_payload` of 1 MiB, less what headers may take.
+const PAYLOAD_BYTES_MAX: usize = (1 << 20) - 2_048;
+
 /// The twin.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory {
@@ -148,6 +151,9 @@ impl Memory {
     }
 
     fn store(&self, stream: Stream, writes: &[Write]) -> Result<Ack, WriteError> {
+        if writes.iter().any(|write| write.payload.len() > PAYLOAD_BYTES_MAX) {
+            return Err(WriteError::TooLarge);
+        }
         let mut state = self.shared.state();
         let store = state.store(stream);
         if let Some(known) = store.check(writes)? {
