@@ -60,8 +60,20 @@ struct Connection {
     waiting: VecDeque<ClientFrame>,
     clocks: Clocks,
     worker: Worker,
-    /// The client's own close frame came, or the connection broke: nothing more is to be heard.
-    is_over: bool,
+    ending: Ending,
+}
+
+/// Whether the connection is to end once what the client has sent is worked off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// It goes on.
+    No,
+    /// The client's close frame came: it is answered with this code.
+    Answer(CloseCode),
+    /// The server stops.
+    Goodbye,
+    /// The client is gone.
+    Gone,
 }
 
 /// The moments that a connection's alarms count from.
@@ -71,6 +83,8 @@ struct Clocks {
     pinged_at: Instant,
     /// When the token ends; none before there is one.
     expires: Option<Timestamp>,
+    /// When an ending waits no longer for what the client has sent.
+    ends: Option<Instant>,
 }
 
 /// Serves a connection to its end. `leftover` came behind the upgrade request.
@@ -83,9 +97,9 @@ pub(crate) async fn serve(hub: Arc<Hub>, tcp: TcpStream, leftover: &[u8], outbox
         writer: Writer::new(Duration::from_millis(hub.config.write_ms_max)),
         rate: Rate::new(limits.frames_per_second, limits.frames_burst),
         waiting: VecDeque::new(),
-        clocks: Clocks { opened_at: now, heard_at: now, pinged_at: now, expires: session.expires() },
+        clocks: Clocks { opened_at: now, heard_at: now, pinged_at: now, expires: session.expires(), ends: None },
         worker: Worker::Idle(Box::new(session)),
-        is_over: false,
+        ending: Ending::No,
         outbox,
         tcp,
         hub: hub.clone(),
@@ -104,13 +118,17 @@ impl Connection {
     async fn run(&mut self) {
         let hub = self.hub.clone();
         let mut alarm = std::pin::pin!(tokio::time::sleep_until(self.next_alarm()));
-        let mut is_leaving = false;
-        while !self.is_over {
+        loop {
             self.start_work();
-            if self.writer.flush(&self.tcp, &self.outbox).is_err() || self.outbox.closing().is_some() {
+            if self.is_at_rest() {
+                self.end();
+            }
+            let is_broken = self.writer.flush(&self.tcp, &self.outbox).is_err();
+            let is_over = self.ending == Ending::Gone && self.is_at_rest();
+            if is_over || (is_broken && self.ending != Ending::Gone) || self.outbox.closing().is_some() {
                 return;
             }
-            let may_read = self.waiting.len() < hub.config.limits.requests_waiting_max;
+            let may_read = self.ending == Ending::No && self.waiting.len() < hub.config.limits.requests_waiting_max;
             tokio::select! {
                 biased;
                 session = finished(&mut self.worker) => {
@@ -124,12 +142,15 @@ impl Connection {
                     Err(_) => return,
                 },
                 result = self.tcp.readable(), if may_read => match result {
-                    Ok(()) => self.hear(|reader, tcp, each| reader.read(tcp, each)),
+                    Ok(()) => {
+                        self.hear(|reader, tcp, each| reader.read(tcp, each));
+                        self.set_earlier(alarm.as_mut());
+                    }
                     Err(_) => return,
                 },
-                () = hub.draining.cancelled(), if !is_leaving => {
-                    is_leaving = true;
-                    self.say_goodbye();
+                () = hub.draining.cancelled(), if self.ending == Ending::No => {
+                    self.begin_ending(Ending::Goodbye);
+                    self.set_earlier(alarm.as_mut());
                 }
                 () = alarm.as_mut() => {
                     self.ring();
@@ -159,12 +180,31 @@ impl Connection {
         });
         self.clocks.heard_at = Instant::now();
         match heard {
-            Ok(Progress::Gone) => self.is_over = true,
+            Ok(Progress::Gone) => self.begin_ending(Ending::Gone),
             Ok(Progress::Drained | Progress::More) => {}
             Err(code) => self.outbox.close(code),
         }
         if let Some(code) = answer_close {
-            self.outbox.close(code);
+            self.begin_ending(Ending::Answer(code));
+        }
+    }
+
+    fn begin_ending(&mut self, ending: Ending) {
+        self.ending = ending;
+        self.clocks.ends = Some(Instant::now() + CLOSE_WITHIN);
+    }
+
+    /// Whether all that the client has sent is worked off.
+    fn is_at_rest(&self) -> bool {
+        self.waiting.is_empty() && matches!(self.worker, Worker::Idle(_))
+    }
+
+    /// Goes on to the close frame, if the connection is to end.
+    fn end(&mut self) {
+        match self.ending {
+            Ending::No | Ending::Gone => {}
+            Ending::Answer(code) => self.outbox.close(code),
+            Ending::Goodbye => self.say_goodbye(),
         }
     }
 
@@ -197,7 +237,7 @@ impl Connection {
                 Instant::now() + Duration::from_millis(left as u64)
             }
         };
-        let next = quiet.min(idle).min(token);
+        let next = quiet.min(idle).min(token).min(self.clocks.ends.unwrap_or(idle));
         self.writer.stalled_at().map_or(next, |stalled| next.min(stalled))
     }
 
@@ -212,7 +252,10 @@ impl Connection {
     fn ring(&mut self) {
         let (now, limits) = (Instant::now(), &self.hub.config.limits);
         let since_heard = now.duration_since(self.clocks.heard_at);
-        if since_heard >= Duration::from_millis(limits.idle_ms_max) {
+        if self.clocks.ends.is_some_and(|ends| now >= ends) {
+            self.waiting.clear();
+            self.outbox.close(CloseCode::GoingAway);
+        } else if since_heard >= Duration::from_millis(limits.idle_ms_max) {
             self.outbox.close(CloseCode::Idle);
         } else if self.writer.stalled_at().is_some_and(|stalled| now >= stalled) {
             self.outbox.close(CloseCode::SlowReader);

@@ -237,3 +237,18 @@ async fn a_drain_says_goodbye_and_closes_with_a_code_that_says_resume() {
     assert_eq!(u16::from(ada.closed().await.unwrap().code), 4000);
     stopping.await.unwrap().expect("drained in time");
 }
+
+#[tokio::test]
+async fn what_was_sent_right_before_a_close_is_still_carried_out() {
+    let edge = Edge::start(&Log::memory(), |_| ()).await;
+    let (mut ada, mut ben) = (edge.connect("ada").await, edge.connect("ben").await);
+    ada.join("r", None).await;
+    ben.join("r", None).await;
+    for n in 0..30 {
+        ben.send(json!({"event": "chat.message", "data": {"roomId": "r", "message": n.to_string()}})).await;
+    }
+    ben.close().await;
+    for n in 0..30 {
+        assert_eq!(text(&ada.hears("chat.message").await), n.to_string());
+    }
+}

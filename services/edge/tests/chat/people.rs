@@ -152,6 +152,11 @@ impl Client {
         }
     }
 
+    /// Says goodbye, as a client that has had enough.
+    pub(crate) async fn close(&mut self) {
+        self.socket.close(None).await.expect("the socket is open");
+    }
+
     /// How the server closes.
     pub(crate) async fn closed(&mut self) -> Option<CloseFrame> {
         let waiting = async {
