@@ -118,7 +118,7 @@ impl Signals {
 
 #[derive(Debug)]
 pub(crate) enum Broker {
-    JetStream(JetStream),
+    JetStream(Box<JetStream>),
     Memory(Memory),
 }
 

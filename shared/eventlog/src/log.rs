@@ -52,7 +52,7 @@ impl From<Arc<Inner>> for Log {
 impl Log {
     /// Connects, retrying under a deadline; creates or verifies the streams; reads the epoch.
     pub async fn open(options: Options) -> Result<Log, OpenError> {
-        let broker = Broker::JetStream(JetStream::open(&options).await?);
+        let broker = Broker::JetStream(Box::new(JetStream::open(&options).await?));
         Log::over(broker, options).await
     }
 
@@ -63,7 +63,7 @@ impl Log {
 
     /// A log in memory, with limits of its own.
     pub fn memory_with(options: Options) -> Log {
-        let memory = Memory::new();
+        let memory = Memory::new(options.live_buffered_max);
         let epoch = memory.epoch();
         Log::start(Broker::Memory(memory), options, Life { epoch, gone: false })
     }

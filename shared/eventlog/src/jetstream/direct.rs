@@ -50,7 +50,7 @@ impl JetStream {
         let get = Get {
             seq: Some(from.0.max(1)),
             next_by_subj: Some(subject),
-            batch: Some(messages_max.max(1)),
+            batch: Some(messages_max.min(self.answers_max())),
             max_bytes: bytes_max.max(1),
             ..Get::default()
         };
@@ -61,7 +61,8 @@ impl JetStream {
 
     pub(crate) async fn lasts(&self, stream: Stream, subjects: &[String]) -> Result<Vec<Record>, ReadError> {
         let mut records = Vec::with_capacity(subjects.len());
-        let mut get = Get { multi_last: Some(subjects), max_bytes: BULK_BYTES_MAX, ..Get::default() };
+        let batch = Some(self.answers_max());
+        let mut get = Get { multi_last: Some(subjects), batch, max_bytes: BULK_BYTES_MAX, ..Get::default() };
         loop {
             match self.get_many(stream, &get, &mut records).await? {
                 End::Batch { pending: 1.., last, up_to } => {
@@ -71,6 +72,11 @@ impl JetStream {
                 End::Batch { .. } | End::Nothing => return Ok(records),
             }
         }
+    }
+
+    /// Messages asked for at once: the end of the answer needs a place too.
+    fn answers_max(&self) -> usize {
+        self.buffered_max.saturating_sub(1).max(1)
     }
 
     async fn get_many(&self, stream: Stream, get: &Get<'_>, records: &mut Vec<Record>) -> Result<End, ReadError> {
@@ -94,16 +100,31 @@ impl JetStream {
     }
 }
 
+/// Each message of an answer names the one before it, so nothing can be lost on the way unseen.
 async fn collect(answers: &mut Subscriber, records: &mut Vec<Record>) -> Result<End, ReadError> {
+    let mut before = 0;
+    let follows = |message: &Message, before: u64| {
+        let headers = message.headers.as_ref();
+        headers.and_then(|headers| record::number(headers, header::NATS_LAST_SEQUENCE)) == Some(before)
+    };
+    let lost = || ReadError::Unavailable("a part of the answer was lost".to_owned());
     while let Some(message) = answers.next().await {
         let Some(status) = message.status else {
+            if !follows(&message, before) {
+                return Err(lost());
+            }
             let malformed = || ReadError::Malformed("a direct get's answer has no sequence".to_owned());
-            records.push(record::from_direct(message).ok_or_else(malformed)?);
+            let record = record::from_direct(message).ok_or_else(malformed)?;
+            before = record.seq.0;
+            records.push(record);
             continue;
         };
         return match status.as_u16() {
-            204 => Ok(end(&message)),
-            404 => Ok(End::Nothing),
+            204 if follows(&message, before) => Ok(end(&message)),
+            204 => Err(lost()),
+            404 if before == 0 => Ok(End::Nothing),
+            // One of several was erased between being found and being read.
+            404 => Err(lost()),
             503 => Err(ReadError::Gone),
             other => {
                 Err(ReadError::Unavailable(format!("{other} {}", message.description.as_deref().unwrap_or_default())))

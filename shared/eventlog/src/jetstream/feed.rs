@@ -17,7 +17,7 @@ use crate::broker::{Fed, Record};
 use crate::error::ReadError;
 use crate::streams::Stream;
 
-/// Asked for at once; the client holds at most about twice as many.
+/// Asked for at once; half of them taken, the client asks for as many again.
 const PULL_MESSAGES_MAX: usize = 1_024;
 /// A consumer that is silent for two of these is taken for dead.
 const HEARTBEAT: Duration = Duration::from_secs(3);
@@ -62,7 +62,7 @@ impl JetStream {
         let caught_up_at_start = consumer.cached_info().num_pending == 0;
         let messages = consumer
             .stream()
-            .max_messages_per_batch(PULL_MESSAGES_MAX)
+            .max_messages_per_batch(PULL_MESSAGES_MAX.min(self.buffered_max / 2).max(1))
             .expires(PULL_EXPIRES)
             .heartbeat(HEARTBEAT)
             .messages()

@@ -38,6 +38,8 @@ pub(crate) struct JetStream {
     replicas: usize,
     /// How long one try of a read may take.
     read_patience: Duration,
+    /// Messages that a subscription holds: no more may be on their way to it at once.
+    buffered_max: usize,
 }
 
 impl JetStream {
@@ -47,8 +49,14 @@ impl JetStream {
         let client = connect::connect(options, &signals).await?;
         let context =
             async_nats::jetstream::context::ContextBuilder::new().timeout(options.read_patience).build(client.clone());
-        let log =
-            JetStream { client, context, signals, replicas: options.replicas, read_patience: options.read_patience };
+        let log = JetStream {
+            client,
+            context,
+            signals,
+            replicas: options.replicas,
+            read_patience: options.read_patience,
+            buffered_max: options.live_buffered_max,
+        };
         for stream in Stream::ALL {
             setup::create_or_verify(&log.context, stream, log.replicas, options.open_deadline).await?;
         }

@@ -13,7 +13,7 @@ pub(super) const TOMBSTONE: (&str, &str) = ("KV-Operation", "PURGE");
 
 /// The last value of a header: republishing and direct gets append theirs, and what a publisher put there before them
 /// must not count (stream.go, "use hdr[:end:end]").
-fn text<'a>(headers: &'a HeaderMap, name: header::HeaderName) -> Option<&'a str> {
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get_last(name).map(|value| value.as_str())
 }
 

@@ -27,6 +27,9 @@ const FILL_BYTES_MAX: usize = 4 << 20;
 /// Between tries to fill a gap, each of which has retries of its own.
 const FILL_RETRY_EVERY: Duration = Duration::from_millis(100);
 
+/// What is stored is heard within a few thousandths of a second: so much later it was lost.
+const ON_ITS_WAY: Duration = Duration::from_millis(100);
+
 /// A room's events as an edge hears them: timeline events in order, each once, gaps filled from the stream before anything
 /// newer is given out; beside them who is who, who types, who is there.
 #[derive(Debug)]
@@ -44,7 +47,11 @@ pub struct LiveRoom {
     ready: VecDeque<LiveEvent>,
     /// The last timeline event given out.
     given: Seq,
+    /// Up to here was read, not heard: what comes of it later is no repeat.
+    filled: Seq,
     gap: Option<Gap>,
+    /// The stream was found to be ahead; by now what was on its way should have been heard.
+    doubt: Option<Instant>,
     info_behind: bool,
     lost: Option<LostWhy>,
 }
@@ -82,7 +89,9 @@ impl Log {
             newest,
             ready: VecDeque::new(),
             given: position,
+            filled: position,
             gap: None,
+            doubt: None,
             info_behind: false,
             lost: None,
             room: room.clone(),
@@ -122,12 +131,14 @@ impl LiveRoom {
                 self.read_info().await;
                 continue;
             }
+            let doubt = self.doubt;
             tokio::select! {
                 record = self.ear.next() => match record {
                     Some(record) => self.hear(record),
                     None => self.lost = Some(LostWhy::Closed),
                 },
-                () = self.watched.behind() => self.compare(),
+                () = self.watched.behind() => self.doubt = Some(Instant::now() + ON_ITS_WAY),
+                () = elapsed(doubt) => self.compare(),
                 changed = self.life.changed() => {
                     if changed.is_err() || !self.life.borrow().is(self.epoch) {
                         self.lost = Some(LostWhy::EpochChanged);
@@ -167,6 +178,7 @@ impl LiveRoom {
         match self.chain.judge(record.seq, record.prev) {
             Heard::Next => self.push(record.seq, record.prev, record.payload),
             Heard::Gap => self.gap_up_to(record.seq),
+            Heard::Old if record.seq <= self.filled => {}
             // A repeat, most likely; but a recreated stream's sequences look like this too.
             Heard::Old => self.log.patrol().look(),
         }
@@ -194,8 +206,9 @@ impl LiveRoom {
         }
     }
 
-    /// The patrol found more stored than was heard.
+    /// The patrol found more stored than was heard, and it was not on its way.
     fn compare(&mut self) {
+        self.doubt = None;
         self.gap_up_to(self.watched.stored());
         self.info_behind = self.watched.stored_info() > self.newest.info();
     }
@@ -226,6 +239,7 @@ impl LiveRoom {
             self.advance(gap.up_to);
             self.gap = None;
         }
+        self.filled = self.chain.position();
         Ok(())
     }
 
@@ -240,5 +254,12 @@ impl LiveRoom {
             self.watched.info_is(record.seq);
             self.ready.push_back(LiveEvent::Info(Stored::at(address, record)));
         }
+    }
+}
+
+async fn elapsed(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

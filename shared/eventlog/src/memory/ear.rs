@@ -5,17 +5,20 @@ use tokio::sync::mpsc;
 use crate::broker::Record;
 use crate::subject;
 
-/// Undelivered messages an ear holds; what comes on top is dropped, as async-nats does.
-const BUFFERED_MAX: usize = 8_192;
-
 #[derive(Debug, Default)]
 pub(super) struct Ears {
+    /// Messages that wait in each until they are taken; what comes on top is dropped, as async-nats does.
+    buffered_max: usize,
     open: Vec<(String, mpsc::Sender<Record>)>,
 }
 
 impl Ears {
+    pub(super) fn new(buffered_max: usize) -> Self {
+        Ears { buffered_max, open: Vec::new() }
+    }
+
     pub(super) fn open(&mut self, pattern: &str) -> Ear {
-        let (sender, receiver) = mpsc::channel(BUFFERED_MAX);
+        let (sender, receiver) = mpsc::channel(self.buffered_max.max(1));
         self.open.push((pattern.to_owned(), sender));
         Ear { receiver }
     }

@@ -138,9 +138,9 @@ impl Faults {
     pub fn recreate(&self) {
         {
             let mut state = self.shared.state();
-            let State { ears, answers, .. } = std::mem::replace(&mut *state, State::new());
-            state.ears = ears;
-            state.answers = answers;
+            let fresh = State::new(std::mem::take(&mut state.ears));
+            let old = std::mem::replace(&mut *state, fresh);
+            state.answers = old.answers;
         }
         self.shared.moved();
     }

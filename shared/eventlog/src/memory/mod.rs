@@ -60,12 +60,12 @@ struct State {
 }
 
 impl State {
-    fn new() -> Self {
+    fn new(ears: Ears) -> Self {
         State {
             epoch: Epoch(Uuid::new_v4()),
             incarnation: Epoch(Uuid::new_v4()),
             stores: Stream::ALL.map(Store::new),
-            ears: Ears::default(),
+            ears,
             planned: Planned::default(),
             answers: HashMap::new(),
         }
@@ -104,9 +104,10 @@ impl Shared {
 }
 
 impl Memory {
-    pub(crate) fn new() -> Self {
-        let shared =
-            Shared { state: Mutex::new(State::new()), signals: Signals::default(), changed: watch::Sender::new(0) };
+    /// `buffered_max` messages wait in each ear until they are taken; what comes on top is dropped.
+    pub(crate) fn new(buffered_max: usize) -> Self {
+        let state = State::new(Ears::new(buffered_max));
+        let shared = Shared { state: Mutex::new(state), signals: Signals::default(), changed: watch::Sender::new(0) };
         Memory { shared: Arc::new(shared) }
     }
 

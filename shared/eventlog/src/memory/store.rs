@@ -1,6 +1,6 @@
 //! One stream in memory.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use klatch_domain::{MessageId, Seq, Timestamp};
@@ -15,7 +15,7 @@ use crate::subject;
 pub(super) struct Store {
     records: BTreeMap<Seq, Record>,
     /// The sequences of each literal subject.
-    subjects: HashMap<String, BTreeMap<Seq, ()>>,
+    subjects: HashMap<String, BTreeSet<Seq>>,
     ids: HashMap<MessageId, (Seq, Instant)>,
     last_seq: Seq,
     newest_only: bool,
@@ -72,8 +72,7 @@ impl Store {
     }
 
     fn last_of(&self, subject: &str) -> Seq {
-        let last = self.subjects.get(subject).and_then(BTreeMap::last_key_value);
-        last.map_or(Seq::ZERO, |(seq, ())| *seq)
+        self.subjects.get(subject).and_then(BTreeSet::last).copied().unwrap_or(Seq::ZERO)
     }
 
     pub(super) fn find_id(&self, id: &MessageId) -> Option<Seq> {
@@ -104,7 +103,7 @@ impl Store {
         if let Some(id) = &write.id {
             self.ids.insert(id.clone(), (self.last_seq, Instant::now()));
         }
-        self.subjects.entry(write.subject.clone()).or_default().insert(self.last_seq, ());
+        self.subjects.entry(write.subject.clone()).or_default().insert(self.last_seq);
         self.records.insert(self.last_seq, record.clone());
         record
     }
@@ -140,11 +139,13 @@ impl Store {
         self.at(self.last_of(subject))
     }
 
-    /// Everything of a subject from a sequence on, oldest first.
-    pub(super) fn from(&self, pattern: &str, from: Seq) -> impl Iterator<Item = &Record> {
-        self.records.range(from..).map(|(_, record)| record).filter(move |record| {
-            // What `next` and `page` are mostly asked for is literal: no need to split it.
-            record.subject.as_str() == pattern || subject::matches(pattern, &record.subject)
-        })
+    /// Everything of a subject (wildcards allowed) from a sequence on, oldest first.
+    pub(super) fn from<'a>(&'a self, pattern: &'a str, from: Seq) -> Box<dyn Iterator<Item = &'a Record> + 'a> {
+        if pattern.contains(['*', '>']) {
+            let all = self.records.range(from..).map(|(_, record)| record);
+            return Box::new(all.filter(move |record| subject::matches(pattern, &record.subject)));
+        }
+        let seqs = self.subjects.get(pattern).into_iter().flat_map(move |seqs| seqs.range(from..));
+        Box::new(seqs.filter_map(|seq| self.records.get(seq)))
     }
 }

@@ -90,6 +90,24 @@ async fn past_the_duplicate_window_an_id_is_new_again() {
     assert_eq!(log.append(send()).await, Ok(Outcome::Appended { seq: Seq(2) }));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_broker_stores_each_event_once_when_it_goes_on() {
+    let patience = Duration::from_millis(100);
+    let mut ground = Ground::jetstream_with(|options| Options { append_patience: patience, ..options }).await;
+    let (log, room, ada) = (ground.log.clone(), room("r"), user("ada"));
+    ground.server().pause();
+    let mut appending = Box::pin(log.append(by(&ada, vec![entry(member(&room, &ada), "joined").if_own(Seq::ZERO)])));
+    let early = tokio::time::timeout(Duration::from_millis(500), &mut appending).await;
+    assert!(early.is_err(), "a frozen broker answered: {early:?}");
+    ground.server().resume();
+    let outcome = tokio::time::timeout(BOUND, appending).await.unwrap();
+    assert!(
+        matches!(outcome, Ok(Outcome::Appended { seq: Seq(1) } | Outcome::Duplicate { seq: Seq(1) })),
+        "{outcome:?}"
+    );
+    assert_eq!(log.last_seq().await.unwrap(), Seq(1));
+}
+
 /// Every send is acknowledged or not; what is acknowledged is stored once, at the acknowledged sequence; nothing is stored
 /// twice, and the order is the order of sending.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

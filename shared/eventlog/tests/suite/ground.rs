@@ -34,7 +34,7 @@ macro_rules! over_both {
 pub(crate) use over_both;
 
 /// Nothing in these tests takes so long; what does is broken.
-pub(crate) const BOUND: Duration = Duration::from_secs(20);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 /// A log, and what is behind it.
 pub(crate) struct Ground {
@@ -52,8 +52,13 @@ impl Ground {
     }
 
     pub(crate) async fn jetstream() -> Self {
+        Ground::jetstream_with(|options| options).await
+    }
+
+    pub(crate) async fn jetstream_with(change: impl FnOnce(Options) -> Options) -> Self {
         let server = NatsServer::start().await;
-        Ground { log: Log::open(options(&server.url())).await.unwrap(), servers: vec![server] }
+        let options = change(options(&server.url()));
+        Ground { log: Log::open(options).await.unwrap(), servers: vec![server] }
     }
 
     /// Three servers, three copies.
@@ -89,12 +94,15 @@ impl Ground {
     }
 }
 
-/// The limits of production, but rooms are compared more often, so that a test needn't wait for it.
+/// The limits of production, but rooms are compared more often, so that a test needn't wait for it; and patience for a
+/// machine that is busy with other tests.
 pub(crate) fn options(servers: &str) -> Options {
     Options {
         servers: servers.to_owned(),
         name: "suite".to_owned(),
         live_check_every: Duration::from_millis(500),
+        append_deadline: Duration::from_secs(60),
+        read_deadline: Duration::from_secs(20),
         ..Options::default()
     }
 }

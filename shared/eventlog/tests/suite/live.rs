@@ -204,6 +204,31 @@ async fn after_a_disruption_rooms_are_compared_at_once() {
     assert_eq!(next_timeline(&mut live).await.2, "lost");
 }
 
+/// A reader that falls behind loses what its buffer can't hold, and gets it all the same.
+async fn a_full_buffer_costs_nothing_but_time(ground: Ground) {
+    let (log, room) = (&ground.log, room("r"));
+    let mut live = log.live_room(&room).await.unwrap();
+    let mut disruptions = log.disruptions();
+    for number in 1..=200 {
+        say(log, &room, &number.to_string()).await;
+    }
+    tokio::time::timeout(BOUND, disruptions.changed()).await.expect("it is told").unwrap();
+    for number in 1..=200 {
+        assert_eq!(next_timeline(&mut live).await.2, number.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_full_buffer_costs_nothing_but_time_in_memory() {
+    a_full_buffer_costs_nothing_but_time(Ground::memory_with(Options { live_buffered_max: 16, ..options("") })).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_buffer_costs_nothing_but_time_over_jetstream() {
+    let ground = Ground::jetstream_with(|options| Options { live_buffered_max: 16, ..options }).await;
+    a_full_buffer_costs_nothing_but_time(ground).await;
+}
+
 #[tokio::test]
 async fn a_late_standing_never_undoes_a_newer_one() {
     let ground = Ground::memory();
