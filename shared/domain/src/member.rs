@@ -1,12 +1,15 @@
 //! One person in one room: their standing, and the notice that tells the room of a change.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{RoomId, UserId};
 use crate::time::Timestamp;
 
-/// What a member may do; the table is in [`crate::commands`].
+/// What a member may do: all that the role before may, and more.
+// The table is in `authority`. Not in the documentation, which goes into the published schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Role {
@@ -21,7 +24,7 @@ pub enum Role {
 }
 
 /// Where a person stands towards a room. What is not stored is [`Standing::Left`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "standing", rename_all = "camelCase")]
 pub enum Standing {
     /// A member now.
@@ -38,6 +41,27 @@ pub enum Standing {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
     },
+}
+
+/// As one object with an optional `until`, rather than a union: what it is flattened into stays one object, too.
+impl JsonSchema for Standing {
+    fn schema_name() -> Cow<'static, str> {
+        "Standing".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let until = generator.subschema_for::<Timestamp>();
+        schemars::json_schema!({
+            "type": "object",
+            "required": ["standing"],
+            "properties": {
+                "standing": {
+                    "description": "Where they stand.",
+                    "enum": ["joined", "invited", "left", "removed", "banned"],
+                },
+                "until": { "description": "The end of a ban; none is for ever.", "allOf": [until] },
+            },
+        })
+    }
 }
 
 /// Muted: may read, but not write.
@@ -182,5 +206,21 @@ impl Membership {
             until: None,
             timestamp: self.timestamp,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standing_is_written_as_its_schema_says() {
+        let schema = schemars::schema_for!(Standing);
+        let known = schema.as_value()["properties"]["standing"]["enum"].as_array().unwrap().clone();
+        let ban = Standing::Banned { until: Some(Timestamp::default()) };
+        let all = [Standing::Joined, Standing::Invited, Standing::Left, Standing::Removed, ban];
+        let written: Vec<_> = all.iter().map(|standing| serde_json::to_value(standing).unwrap()).collect();
+        assert_eq!(written.iter().map(|one| one["standing"].clone()).collect::<Vec<_>>(), known);
+        assert!(written[4]["until"].is_string());
     }
 }

@@ -10,8 +10,11 @@
 
 use klatch_domain::{Epoch, Membership, RoomId, RoomInfo, RoomType, Seq, Standing, UserId};
 use klatch_domain::{Mute, Role};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use crate::native::catalogue::TimelineFrame;
 
 /// The micro service's name, as `nats micro ls` shows it.
 pub const SERVICE: &str = "klatch-projector";
@@ -85,15 +88,16 @@ pub struct HistoryRequest {
 }
 
 /// A page of a room's history.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryResponse {
     /// The room.
     pub room_id: RoomId,
     /// Oldest first, in their present state; each a whole frame object `{"event","seq","data"}`.
+    #[schemars(with = "Vec<TimelineFrame>")]
     pub events: Vec<Box<RawValue>>,
-    /// Whether the asker could read more in the direction of paging: newer items for [`Window::After`], older ones for
-    /// the others; for [`Window::Around`] on either side.
+    /// Whether the asker could read more in the direction of paging: newer items after a sequence, older ones
+    /// otherwise; around a sequence, on either side.
     pub more: bool,
     /// The stream's life that the sequences count in.
     pub epoch: Epoch,
@@ -118,7 +122,7 @@ pub struct RoomsRequest {
 }
 
 /// A page of a person's rooms: the one in which something happened last comes first.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomsResponse {
     /// The rooms.
@@ -133,7 +137,7 @@ pub struct RoomsResponse {
 }
 
 /// A room in somebody's list.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomSummary {
     /// The room.
@@ -144,6 +148,7 @@ pub struct RoomSummary {
     /// What people call it; empty for a direct room.
     pub name: String,
     /// The newest message that the asker may read and that was not deleted, shaped like an item of history.
+    #[schemars(with = "Option<TimelineFrame>")]
     pub last_message: Option<Box<RawValue>>,
     /// Messages of others after the asker's mark, deleted ones not counted; [`UNREAD_MAX`] stands for all above.
     pub unread: u32,
@@ -172,7 +177,7 @@ pub struct MembersRequest {
 }
 
 /// A page of a room's members, by user id: the joined and the invited; for moderators and owners the banned, too.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MembersResponse {
     /// The room.
@@ -189,7 +194,7 @@ pub struct MembersResponse {
 }
 
 /// A member in a room's list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberSummary {
     /// The person.

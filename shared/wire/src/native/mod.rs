@@ -1,5 +1,6 @@
 //! The native protocol: `GET /chat/ws`, text frames of `{"event", "data", "id"?}`.
 
+pub mod catalogue;
 pub mod client;
 pub mod server;
 

@@ -67,7 +67,7 @@ pub struct Joined {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered: Option<bool>,
     /// What came since, or the newest page; whole frames, oldest first.
-    #[schemars(with = "Vec<serde_json::Value>")]
+    #[schemars(with = "Vec<super::catalogue::TimelineFrame>")]
     pub events: Vec<Box<RawValue>>,
     /// Whether the room holds older items than `events`.
     pub more: bool,
