@@ -81,6 +81,8 @@ pub(crate) struct Status {
     pub(crate) last_seq: Seq,
     /// Only of the events.
     pub(crate) epoch: Option<Epoch>,
+    /// The server's clock when it answered, where it says so.
+    pub(crate) at: Option<Timestamp>,
 }
 
 /// What followers read: records in order, and whether more were stored behind the last of them.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use klatch_domain::{Address, RoomId, Seq};
+use klatch_domain::{Address, RoomId, Seq, Timestamp};
 use tokio::time::Instant;
 
 use crate::broker::Record;
@@ -42,6 +42,11 @@ impl Log {
     pub async fn get(&self, seq: Seq) -> Result<Option<Stored>, ReadError> {
         let record = self.reading(|| self.broker().at(Stream::Events, seq)).await?;
         Ok(record.and_then(Stored::of))
+    }
+
+    /// The broker's clock, where it says it: to find out whether ours is right.
+    pub async fn broker_time(&self) -> Result<Option<Timestamp>, ReadError> {
+        Ok(self.reading(|| self.broker().status(Stream::Events)).await?.at)
     }
 
     /// The stream's last sequence; an erased message counts.

@@ -20,7 +20,7 @@ use async_nats::jetstream::{Context, ErrorCode};
 use async_nats::{Client, HeaderMap, Request, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use klatch_domain::{Epoch, Seq};
+use klatch_domain::{Epoch, Seq, Timestamp};
 
 use crate::broker::{Record, Signals, Status};
 use crate::error::{EraseError, OpenError, QueryError, ReadError};
@@ -40,6 +40,15 @@ pub(crate) struct JetStream {
     read_patience: Duration,
     /// Messages that a subscription holds: no more may be on their way to it at once.
     buffered_max: usize,
+}
+
+/// An answer of the server about a stream, and the server's clock beside it, which the library leaves out.
+#[derive(serde::Deserialize)]
+struct Informed {
+    #[serde(flatten)]
+    info: stream::Info,
+    #[serde(default)]
+    ts: Option<String>,
 }
 
 impl JetStream {
@@ -94,21 +103,22 @@ impl JetStream {
     }
 
     pub(crate) async fn status(&self, stream: Stream) -> Result<Status, ReadError> {
-        let info = self.info(stream).await?;
-        Ok(Status { last_seq: Seq(info.state.last_sequence), epoch: epoch_of(&info.config) })
+        let Informed { info, ts } = self.info(stream).await?;
+        let at = ts.and_then(|ts| Timestamp::parse(&ts));
+        Ok(Status { last_seq: Seq(info.state.last_sequence), epoch: epoch_of(&info.config), at })
     }
 
     /// Not by the library's own `get_info`: that hides the server's error number.
-    async fn info(&self, stream: Stream) -> Result<stream::Info, ReadError> {
+    async fn info(&self, stream: Stream) -> Result<Informed, ReadError> {
         let asked = self.context.request(format!("STREAM.INFO.{}", stream.name()), &()).await;
         match asked.map_err(|error| ReadError::Unavailable(error.to_string()))? {
-            Response::Ok::<stream::Info>(info) => Ok(info),
+            Response::Ok::<Informed>(info) => Ok(info),
             Response::Err { error } => Err(api_error(&error)),
         }
     }
 
     pub(crate) async fn set_epoch(&self, epoch: Epoch) -> Result<(), ReadError> {
-        let mut config = self.info(Stream::Events).await?.config;
+        let mut config = self.info(Stream::Events).await?.info.config;
         config.metadata.insert(EPOCH_KEY.to_owned(), epoch.to_string());
         let updated = self.context.update_stream(config).await;
         updated.map(drop).map_err(|error| ReadError::Unavailable(error.to_string()))

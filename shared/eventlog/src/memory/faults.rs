@@ -63,6 +63,7 @@ pub(super) struct Planned {
     late: Option<Record>,
     writes: VecDeque<WriteFault>,
     failing_reads: usize,
+    lagging_pages: usize,
 }
 
 impl Planned {
@@ -86,6 +87,13 @@ impl Planned {
 
     pub(super) fn write(&mut self, stream: Stream) -> Option<WriteFault> {
         if stream == Stream::Events { self.writes.pop_front() } else { None }
+    }
+
+    /// Whether the next page comes from a replica that has not heard of the newest message yet.
+    pub(super) fn lags(&mut self) -> bool {
+        let lags = self.lagging_pages > 0;
+        self.lagging_pages = self.lagging_pages.saturating_sub(1);
+        lags
     }
 
     pub(super) fn read(&mut self) -> Result<(), ReadError> {
@@ -127,6 +135,11 @@ impl Faults {
     /// Lets the next reads fail.
     pub fn fail_reads(&self, count: usize) {
         self.shared.state().planned.failing_reads = count;
+    }
+
+    /// Lets the next range reads be answered by a replica that has not heard of the newest message yet.
+    pub fn lag(&self, pages: usize) {
+        self.shared.state().planned.lagging_pages = pages;
     }
 
     /// As if the duplicate window had passed.

@@ -223,7 +223,10 @@ impl Memory {
         self.read(|state| {
             let mut page = Page::default();
             let mut bytes = 0;
-            for record in state.store(stream).from(subject, from) {
+            let lags = state.planned.lags();
+            let store = state.store(stream);
+            let end = if lags { store.last_seq() } else { store.last_seq().next() };
+            for record in store.from(subject, from).take_while(|record| record.seq < end) {
                 if page.records.len() == messages_max.max(1) || bytes >= bytes_max {
                     page.more = true;
                     break;
@@ -244,6 +247,7 @@ impl Memory {
         self.read(|state| Status {
             last_seq: state.store(stream).last_seq(),
             epoch: (stream == Stream::Events).then_some(state.epoch),
+            at: None,
         })
         .await
     }

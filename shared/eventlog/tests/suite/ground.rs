@@ -25,7 +25,7 @@ macro_rules! over_both {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
-                    super::$name(Ground::jetstream().await).await;
+                    super::$name(Ground::jetstream_of_any_size().await).await;
                 }
             )*
         }
@@ -59,6 +59,14 @@ impl Ground {
         let server = NatsServer::start().await;
         let options = change(options(&server.url()));
         Ground { log: Log::open(options).await.unwrap(), servers: vec![server] }
+    }
+
+    /// One server; or three with three copies, where `KLATCH_SUITE_COPIES=3` asks for the long run.
+    pub(crate) async fn jetstream_of_any_size() -> Self {
+        match std::env::var("KLATCH_SUITE_COPIES").as_deref() {
+            Ok("3") => Ground::cluster().await,
+            _ => Ground::jetstream().await,
+        }
     }
 
     /// Three servers, three copies.

@@ -125,3 +125,16 @@ async fn ids_that_look_like_subjects_stay_apart(ground: Ground) {
         assert_eq!(next_timeline(live).await.2, room.as_str());
     }
 }
+
+/// Pages come from any replica; whether they are all is the leader's to say.
+#[tokio::test]
+async fn a_replica_that_lags_costs_time_and_no_event() {
+    let ground = Ground::memory();
+    let (log, room) = (&ground.log, room("r"));
+    for number in 1..=3 {
+        say(log, &room, &number.to_string()).await;
+    }
+    ground.faults().lag(3);
+    let range = log.timeline(&room, Seq::ZERO, Seq(3), 10, 1 << 20).await.unwrap();
+    assert_eq!((range.events.len(), range.complete), (3, true));
+}
