@@ -1,26 +1,35 @@
-//! When an edge is ready: the broker answers, and the projector has folded up to where the stream ended when the edge
-//! started.
+//! When an edge is ready: the broker answers, the clocks agree, and the projector has folded up to where the stream
+//! ended when the edge started.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use klatch_domain::{Seq, Timestamp};
 use klatch_service::Condition;
 use klatch_wire::query::{StatusResponse, name};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::hub::Hub;
 
 /// The conditions are looked at so often.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The clocks are compared so often.
+const COMPARE_EVERY: Duration = Duration::from_secs(30);
+/// Clocks further apart than this are worth a warning: a timed ban ends early or late by as much.
+const CLOCK_MS_WARN: u64 = 2_000;
+/// Clocks further apart than this are worth no client.
+const CLOCK_MS_MAX: u64 = 30_000;
 
 /// Keeps the conditions true until the edge has drained.
 pub(crate) async fn watch(hub: Arc<Hub>) {
     let broker = hub.health.condition("broker", "not connected yet");
+    let clock = hub.health.condition("clock", "not compared with the broker's yet");
     let views = hub.health.condition("views", "the projector was not heard of yet");
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut end_at_start = None;
     let mut has_caught_up = false;
+    let mut compare_at = Instant::now();
     loop {
         look.tick().await;
         if !hub.log.is_connected() {
@@ -28,6 +37,9 @@ pub(crate) async fn watch(hub: Arc<Hub>) {
             continue;
         }
         broker.ready();
+        if Instant::now() >= compare_at && compare_clocks(&hub, &clock).await {
+            compare_at = Instant::now() + COMPARE_EVERY;
+        }
         if end_at_start.is_none() {
             end_at_start = hub.log.last_seq().await.ok();
         }
@@ -39,20 +51,50 @@ pub(crate) async fn watch(hub: Arc<Hub>) {
     }
 }
 
-async fn look_at_views(hub: &Hub, end: klatch_domain::Seq, views: &Condition) -> bool {
+/// Compares our clock with the broker's. `false`: it did not answer.
+async fn compare_clocks(hub: &Hub, clock: &Condition) -> bool {
+    let before = hub.now();
+    let Ok(theirs) = hub.log.broker_time().await else { return false };
+    match theirs.map_or(0, |theirs| apart_ms(before, theirs, hub.now())) {
+        0..CLOCK_MS_WARN => clock.ready(),
+        ms @ CLOCK_MS_WARN..CLOCK_MS_MAX => {
+            tracing::warn!(ms, "this machine's clock and the broker's differ: set them by NTP");
+            clock.ready();
+        }
+        ms => clock.not_ready(format!("this machine's clock and the broker's differ by {ms} ms: set them by NTP")),
+    }
+    true
+}
+
+/// By how much a clock is certainly off that showed `theirs` at some moment between `before` and `after`.
+fn apart_ms(before: Timestamp, theirs: Timestamp, after: Timestamp) -> u64 {
+    let early = before.as_ms() - theirs.as_ms();
+    let late = theirs.as_ms() - after.as_ms();
+    early.max(late).max(0).unsigned_abs()
+}
+
+async fn look_at_views(hub: &Hub, end: Seq, views: &Condition) -> bool {
     let status: Result<StatusResponse, _> = hub.query(name::STATUS, &serde_json::Map::new()).await;
     match status {
         Ok(status) if status.seq >= end => {
             views.ready();
-            true
+            return true;
         }
-        Ok(status) => {
-            views.not_ready(format!("the projector has folded {} of {end}", status.seq));
-            false
-        }
-        Err(failure) => {
-            views.not_ready(failure.message);
-            false
-        }
+        Ok(status) => views.not_ready(format!("the projector has folded {} of {end}", status.seq)),
+        Err(failure) => views.not_ready(failure.message),
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_answer_is_no_wrong_clock() {
+        let at = Timestamp::from_ms;
+        assert_eq!(apart_ms(at(1_000), at(4_000), at(9_000)), 0);
+        assert_eq!(apart_ms(at(1_000), at(400), at(1_001)), 600);
+        assert_eq!(apart_ms(at(1_000), at(5_000), at(1_001)), 3_999);
     }
 }

@@ -70,8 +70,9 @@ impl Log {
         let life = self.watch_life();
         let epoch = self.epoch();
         let ear = self.broker().listen(&subject::live_room(room)).await?;
-        // After the subscription, and at the leader: the question reaches it on the way that the subscription took, so it
-        // knows of the ear before it answers, and what it stores later is heard.
+        // After the subscription, on the same connection: whatever that server stores later is heard. In a cluster the
+        // leader may be another one, that learns of the ear a moment later; what falls between shows as a gap at the next
+        // event, or at the next comparison.
         let (timeline, info) = (Address::Timeline(room.clone()), Address::Info(room.clone()));
         let (timeline, info) = tokio::try_join!(self.last(&timeline), self.last(&info))?;
         let seq = |last: Option<Stored>| last.map_or(Seq::ZERO, |stored| stored.seq);
