@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Failure, type MessageSent, type Outgoing } from "@klatch/client";
+import { Failure, type Outgoing, type SaidItem } from "@klatch/client";
 import { without, withEcho, withOutgoing, type Pending } from "../src/state/pending.js";
-import { frame } from "./items.js";
+import { message } from "./items.js";
 
 const outgoing = (id: string, is: "pending" | "sent" | "failed" = "pending"): Outgoing => {
   const ack = { roomId: "r", messageId: id, seq: 1, epoch: "e", timestamp: "" };
@@ -10,7 +10,7 @@ const outgoing = (id: string, is: "pending" | "sent" | "failed" = "pending"): Ou
   const state = { pending: { is: "pending" }, sent: { is: "sent", ack }, failed: { is: "failed", failure } } as const;
   return { id, roomId: "r", draft: { message: `say ${id}` }, submittedAt: 0, state: state[is] };
 };
-const echo = (text: string): MessageSent => frame(1, text, "ada").data as MessageSent;
+const echo = (text: string): SaidItem => message(1, text, "ada").data;
 const ids = (pending: Pending): string[] => pending.map(({ id, state }) => `${id} ${state.is}`);
 
 test("messages wait in order, go when they are sent, stay when they failed", () => {

@@ -9,7 +9,7 @@ const room = (roomId: string, seq: number, unread = 0, name = roomId): RoomSumma
 };
 const item = (roomId: string, seq: number) => {
   const { data } = message(seq);
-  return { kind: "message", seq, data: { ...data, roomId } } as const;
+  return { kind: "said", seq, data: { ...data, roomId } } as const;
 };
 const shown = (rooms: list.RoomList): string[] => (rooms ?? []).map(({ name, unread }) => `${name} ${unread}`);
 

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Member, ServerFrame } from "@klatch/client";
+import type { EventFrame, MemberSummary } from "@klatch/client";
 import { emptyRoster, expired, sortedMembers, TYPING_MS, withFrame, withHere } from "../src/state/roster.js";
-import { frame } from "./items.js";
+import { message } from "./items.js";
 
 const person = (userId: string) => ({ roomId: "r", userId, username: userId });
-const joined = (userId: string): ServerFrame => ({ event: "chat.userJoined", data: person(userId) });
-const left = (userId: string): ServerFrame => ({ event: "chat.userLeft", data: person(userId) });
-const typing = (userId: string, isTyping = true): ServerFrame => ({ event: "chat.typing", data: { ...person(userId), isTyping } });
+const joined = (userId: string): EventFrame => ({ event: "chat.userJoined", data: person(userId) });
+const left = (userId: string): EventFrame => ({ event: "chat.userLeft", data: person(userId) });
+const typing = (userId: string, isTyping = true): EventFrame => ({ event: "chat.typing", data: { ...person(userId), isTyping } });
 const here = withHere(emptyRoster, [person("cleo"), person("ada")], 2);
 
 test("who comes is here once, who goes is not, and the count follows", () => {
@@ -27,7 +27,7 @@ test("typing ends by a word, by a message, by going, and by itself; one's own is
   assert.equal(typed.typing.length, 1);
   assert.equal(withFrame(typed, typing("cleo"), "ada", 0).typing.length, 1);
   assert.equal(withFrame(typed, typing("cleo", false), "ada", 0).typing.length, 0);
-  assert.equal(withFrame(typed, frame(1, "done", "cleo"), "ada", 0).typing.length, 0);
+  assert.equal(withFrame(typed, message(1, "done", "cleo"), "ada", 0).typing.length, 0);
   assert.equal(withFrame(typed, left("cleo"), "ada", 0).typing.length, 0);
   assert.equal(expired(typed, TYPING_MS - 1).typing.length, 1);
   assert.equal(expired(typed, TYPING_MS).typing.length, 0);
@@ -35,7 +35,7 @@ test("typing ends by a word, by a message, by going, and by itself; one's own is
 });
 
 test("members who are here come first, each part by name", () => {
-  const member = (userId: string): Member => ({ ...person(userId), role: "member", standing: "joined" });
+  const member = (userId: string): MemberSummary => ({ ...person(userId), role: "member", standing: "joined" });
   const roster = { ...here, members: ["dov", "cleo", "ben", "ada"].map(member) };
   assert.deepEqual(
     sortedMembers(roster).map(({ member: { userId }, isHere }) => `${userId} ${isHere}`),

@@ -3,10 +3,10 @@
  * new, a repeat or the far side of a gap is here, and nothing else.
  */
 
-import type { Joined, TimelineFrame } from "./frames.js";
+import type { ChainedFrame } from "./frames.js";
 import type { Limits } from "./limits.js";
 import { Recent } from "./recent.js";
-import type { MessageId, Position, RoomId } from "./types.js";
+import type { Joined, MessageId, Position, RoomId } from "./types.js";
 
 /** What is to be done with a frame that came. */
 export type Verdict = "deliver" | "drop" | "gap";
@@ -19,7 +19,7 @@ export interface CatchUp {
    */
   how: "fresh" | "resumed" | "reset";
   /** To be delivered in this order. */
-  missed: TimelineFrame[];
+  missed: ChainedFrame[];
   /** There is still a gap behind `missed`: join again. */
   gap: boolean;
 }
@@ -30,7 +30,7 @@ export class AttachedRoom {
   readonly #seen: Recent<MessageId>;
   #position: Position | null;
   /** What came while the answer to a join was awaited; `null` once it is there. */
-  #held: TimelineFrame[] | null = [];
+  #held: ChainedFrame[] | null = [];
 
   constructor(roomId: RoomId, since: Position | null, limits: Limits) {
     this.roomId = roomId;
@@ -54,9 +54,9 @@ export class AttachedRoom {
     const how = before === null ? "fresh" : joined.recovered === true ? "resumed" : "reset";
     const held = this.#held ?? [];
     this.#held = null;
-    const missed: TimelineFrame[] = [];
+    const missed: ChainedFrame[] = [];
     if (how === "resumed") {
-      for (const frame of joined.events as TimelineFrame[]) {
+      for (const frame of joined.events as ChainedFrame[]) {
         if (frame.seq > (before?.seq ?? 0) && this.#isNew(frame)) missed.push(frame);
       }
     } else {
@@ -77,7 +77,7 @@ export class AttachedRoom {
    * Judges a frame of the timeline, and takes it as delivered where the verdict is so. `prev` names the timeline
    * event before it: one that lies after our position is one that we never got.
    */
-  admit(frame: TimelineFrame): Verdict {
+  admit(frame: ChainedFrame): Verdict {
     if (this.#held !== null) {
       // Too many to hold: the oldest go, which the next admitted frame will show as a gap.
       if (this.#held.length >= this.#limits.heldFramesMax) this.#held.shift();
@@ -92,7 +92,7 @@ export class AttachedRoom {
   }
 
   /** A message sent again past the log's own memory of ids is stored twice, under one `messageId`. */
-  #isNew(frame: TimelineFrame): boolean {
+  #isNew(frame: ChainedFrame): boolean {
     return frame.event !== "chat.message" || this.#seen.add(frame.data.messageId);
   }
 }

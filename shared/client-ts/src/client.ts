@@ -12,14 +12,14 @@ import { Failure } from "./failure.js";
 import {
   writeFrame,
   type Ack,
-  type CommandData,
-  type CommandName,
   type Draft,
-  type Joined,
+  type EventFrame,
+  type EventName,
+  type FrameOf,
   type RawFrame,
-  type ServerEventName,
-  type ServerFrame,
-  type Welcome,
+  type RequestData,
+  type RequestName,
+  type SentAck,
 } from "./frames.js";
 import { freshId } from "./ids.js";
 import { defaultLimits, type Limits } from "./limits.js";
@@ -27,7 +27,7 @@ import { Outbox, type Outgoing } from "./outbox.js";
 import { Requests } from "./requests.js";
 import { Rooms, type Detached } from "./rooms.js";
 import { endOf, subprotocols, type TokenPath, type TokenSource } from "./token.js";
-import type { Person, Position, RoomId } from "./types.js";
+import type { Joined, Position, RoomId, User, Welcome } from "./types.js";
 
 export interface ClientOptions {
   /** Where the edge is: `wss://chat.example/chat/ws`. */
@@ -45,14 +45,14 @@ export interface ClientOptions {
 export type ConnectionState =
   | { is: "idle" }
   | { is: "connecting"; attempt: number }
-  | { is: "online"; user: Person; sessionId: string }
+  | { is: "online"; user: User; sessionId: string }
   /** Lost; the next attempt is made at `at` (by the client's clock). */
   | { is: "waiting"; attempt: number; at: number; ending: Ending }
   /** It will not come back by itself. */
   | { is: "stopped"; ending: Ending | null };
 
 /** Frames of the server's, by name. */
-type FrameEvents = { [Name in ServerEventName]: ServerFrame<Name> };
+type FrameEvents = { [Name in EventName]: FrameOf<Name> };
 
 /** Everything that can be listened for. */
 export interface ClientEvents extends FrameEvents {
@@ -113,7 +113,7 @@ export class Client {
       this.#random,
     );
     this.#outbox = new Outbox(
-      ({ id, roomId, draft }) => this.#requests.ask("chat.message", { roomId, ...draft }, id),
+      ({ id, roomId, draft }) => this.#requests.ask("chat.message", { roomId, ...draft }, id) as Promise<SentAck>,
       (outgoing) => this.#emitter.emit("outgoing", outgoing),
       this.#clock,
       this.#limits,
@@ -190,7 +190,7 @@ export class Client {
    *
    * @throws {Failure}
    */
-  request<Name extends CommandName>(event: Name, data: CommandData<Name>): Promise<Ack<Name>> {
+  request<Name extends RequestName>(event: Name, data: RequestData<Name>): Promise<Ack<Name>> {
     return this.#requests.ask(event, data, freshId());
   }
 
@@ -242,7 +242,7 @@ export class Client {
     this.#emitter.emit("welcome", welcome);
     // Rooms first: what is asked again right after may need to be attached.
     this.#rooms.connected(send, welcome.user.userId, this.#retry);
-    this.#requests.connected(send, welcome.limits?.["frameBytesMax"]);
+    this.#requests.connected(send, welcome.limits?.frameBytesMax);
     this.#planRenewal();
   }
 
@@ -258,7 +258,7 @@ export class Client {
         this.#rooms.joined(frame.data as unknown as Joined);
         return;
       default:
-        this.#rooms.frame(frame as unknown as ServerFrame);
+        this.#rooms.frame(frame as unknown as EventFrame);
     }
   }
 

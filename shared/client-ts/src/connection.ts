@@ -6,9 +6,10 @@
 import type { Clock, Timer } from "./clock.js";
 import { BAD_TOKEN, TOKEN_EXPIRED, type Ending } from "./closing.js";
 import { Failure } from "./failure.js";
-import { parseFrame, writeFrame, type Goodbye, type RawFrame, type Welcome } from "./frames.js";
+import { parseFrame, writeFrame, type RawFrame } from "./frames.js";
 import { freshId } from "./ids.js";
 import type { Limits } from "./limits.js";
+import type { Goodbye, Welcome } from "./types.js";
 
 /** What the SDK needs of a WebSocket: the browser's, node's, and that of the package `ws` all have it. */
 export interface Socket {

@@ -1,6 +1,6 @@
 /** Why something did not work: the server's codes, and the SDK's own beside them. */
 
-import type { FailureData } from "./frames.js";
+import type { Code } from "./types.js";
 
 /** What the SDK itself can fail with; every other code is the server's, one documented page each. */
 export type LocalCode =
@@ -17,30 +17,31 @@ export type LocalCode =
 export class Failure extends Error {
   override readonly name = "Failure";
   /** Stable: to be compared with. The message is for people. */
-  readonly code: string;
+  readonly code: Code | LocalCode;
   /** Whether the same again may work. */
   readonly retryable: boolean;
   /** When, if the server said so. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(data: FailureData) {
-    super(data.message);
-    this.code = data.code;
-    this.retryable = data.retryable;
-    this.retryAfterMs = data.retryAfterMs;
+  constructor(code: Code | LocalCode, message: string, retryable: boolean, retryAfterMs?: number) {
+    super(message);
+    this.code = code;
+    this.retryable = retryable;
+    this.retryAfterMs = retryAfterMs;
   }
 
   static local(code: LocalCode, message: string): Failure {
-    return new Failure({ code, message, retryable: code === "timeout" });
+    return new Failure(code, message, code === "timeout");
   }
 
   /** Reads the data of an `error` frame, whatever it lacks. */
   static fromFrame(data: Record<string, unknown>): Failure {
-    return new Failure({
-      code: typeof data["code"] === "string" ? data["code"] : "internal",
-      message: typeof data["message"] === "string" ? data["message"] : "The server gave no reason.",
-      retryable: data["retryable"] === true,
-      ...(typeof data["retryAfterMs"] === "number" ? { retryAfterMs: data["retryAfterMs"] } : {}),
-    });
+    const { code, message, retryable, retryAfterMs } = data;
+    return new Failure(
+      typeof code === "string" ? (code as Code) : "internal",
+      typeof message === "string" ? message : "The server gave no reason.",
+      retryable === true,
+      typeof retryAfterMs === "number" ? retryAfterMs : undefined,
+    );
   }
 }

@@ -1,235 +1,66 @@
-/** What goes over the wire: which command takes what and is answered how, and which events come by themselves. */
+/**
+ * What goes over the wire, by name: which request takes what and is answered how, which events come by themselves.
+ * The shapes themselves are generated (`types.ts`); here they are only put in order.
+ */
 
 import type {
-  Attachment,
-  MemberChanged,
-  MessageDeleted,
-  MessageEdited,
-  MessageId,
-  MessageSent,
-  MessageType,
-  Person,
-  Position,
-  Role,
-  RoomId,
-  RoomType,
-  RoomUpdated,
-  Settings,
-  UserId,
+  Acks,
+  ClientFrame,
+  Message,
+  MessageItem,
+  SaidItem,
+  SessionFrame,
+  Stored,
+  TimelineFrame,
 } from "./types.js";
 
-/** The answer to a command that stored something. */
-export interface Stored {
-  seq: number;
-  epoch: string;
-  roomId?: RoomId;
-  messageId?: MessageId;
-  timestamp?: string;
-}
+/** The name of a request. */
+export type RequestName = ClientFrame["event"];
 
-/** A room as its members see it. */
-export interface Room {
-  roomId: RoomId;
-  type: RoomType;
-  name: string;
-  settings: Settings;
-  archived: boolean;
-}
+/** What a request takes. */
+export type RequestData<Name extends RequestName> = Extract<ClientFrame, { event: Name }>["data"];
 
-/** The asker's own membership. */
-export interface Membership {
-  role: Role;
-  muted?: boolean | { until?: string };
-  until?: string;
-}
+/** What its acknowledgement holds. */
+export type Ack<Name extends RequestName> = Acks[Name];
 
-/** A message as history has it: in its present state. */
-export interface HistoryMessage extends Omit<MessageSent, "message"> {
-  /** Not there once deleted. */
-  message?: string;
-  editedAt?: string;
-  deleted?: true;
-}
+/** A message as it is handed over to be sent. */
+export type Draft = Omit<Message, "roomId" | "username">;
 
-/** An item of a history page, shaped like a live frame. */
-export type HistoryItem =
-  | { event: "chat.message"; seq: number; data: HistoryMessage }
-  | { event: "chat.system"; seq: number; data: HistoryMessage }
-  | { event: "chat.memberChanged"; seq: number; data: MemberChanged }
-  | { event: "chat.roomUpdated"; seq: number; data: RoomUpdated };
+/** The acknowledgement of a message that is stored. */
+export type SentAck = Stored & Required<Pick<Stored, "messageId">>;
 
-export interface HistoryPage {
-  roomId: RoomId;
-  /** Oldest first. */
-  events: HistoryItem[];
-  /** Whether there is more in the direction asked for. */
-  more: boolean;
-  epoch: string;
-  seq: number;
-}
+/** An event about the session itself; the client deals with it. */
+type OfTheSession = "chat.welcome" | "chat.joined" | "chat.goodbye" | "ack" | "error";
 
-/** The answer to attaching to a room. */
-export interface Joined {
-  roomId: RoomId;
-  epoch: string;
-  seq: number;
-  /** True: `events` are all since the position asked for. False: it could not be served, `events` is the newest page. */
-  recovered?: boolean;
-  events: (HistoryItem | TimelineFrame)[];
-  more: boolean;
-  /** False where history could not be asked: `events` is empty then; ask `chat.history` later. */
-  historyReady?: boolean;
-  /** At most 100 of those attached, oneself included. */
-  users: Person[];
-  userCount: number;
-  member: Membership | null;
-  room: Room;
-}
+/** A frame of the timeline as it comes live: a message just said is not deleted yet. */
+type LiveFrame<Frame = TimelineFrame> = Frame extends { data: MessageItem } ? Frame & { data: SaidItem } : Frame;
 
-export interface RoomSummary {
-  roomId: RoomId;
-  type: RoomType;
-  name: string;
-  /** The newest that was not deleted, shaped like an item of history. */
-  lastMessage: Extract<HistoryItem, { data: HistoryMessage }> | null;
-  unread: number;
-  mentions: number;
-  seq: number;
-}
+/** An event of the server's that is told to whoever listens for it. */
+export type EventFrame = LiveFrame | Exclude<SessionFrame, { event: OfTheSession }>;
 
-export interface Member extends Person {
-  role: Role;
-  standing: string;
-  muted?: boolean | { until?: string };
-  until?: string;
-}
+export type EventName = EventFrame["event"];
 
-export interface Draft {
-  message: string;
-  messageType?: Exclude<MessageType, "system">;
-  replyTo?: { messageId: MessageId; seq: number };
-  attachments?: Attachment[];
-  mentions?: UserId[];
-}
-
-interface OnMember {
-  roomId: RoomId;
-  userId: UserId;
-  reason?: string;
-}
-
-interface OnMessage {
-  roomId: RoomId;
-  messageId: MessageId;
-  seq: number;
-}
-
-/** Each command, by name: what it takes, what its acknowledgement holds. */
-export interface Commands {
-  "chat.auth": { data: { token: string }; ack: object };
-  "chat.join": { data: { roomId: RoomId; since?: Position; limit?: number }; ack: object };
-  "chat.leave": { data: { roomId: RoomId }; ack: object };
-  "chat.message": { data: Draft & { roomId: RoomId }; ack: Stored & { messageId: MessageId; timestamp: string } };
-  "chat.edit": { data: OnMessage & { message: string }; ack: Stored };
-  "chat.delete": { data: OnMessage; ack: Stored };
-  "chat.typing": { data: { roomId: RoomId; isTyping: boolean }; ack: object };
-  "chat.read": { data: { roomId: RoomId; seq: number }; ack: object };
-  "chat.delivered": { data: { roomId: RoomId; seq: number }; ack: object };
-  "chat.history": {
-    data: { roomId: RoomId; before?: number; after?: number; around?: number; limit?: number };
-    ack: HistoryPage;
-  };
-  "chat.createRoom": {
-    data: { roomId?: RoomId; type: RoomType; name?: string; participants?: UserId[]; settings?: Partial<Settings> };
-    ack: Stored & { roomId: RoomId };
-  };
-  "chat.updateRoom": { data: { roomId: RoomId; name?: string; settings?: Partial<Settings> }; ack: Stored };
-  "chat.archiveRoom": { data: { roomId: RoomId; remove?: boolean }; ack: Stored };
-  "chat.invite": { data: OnMember & { role?: Role }; ack: Stored };
-  "chat.kick": { data: OnMember; ack: Stored };
-  "chat.ban": { data: OnMember & { until?: string }; ack: Stored };
-  "chat.unban": { data: OnMember; ack: Stored };
-  "chat.mute": { data: OnMember & { until?: string; remove?: boolean }; ack: Stored };
-  "chat.role": { data: OnMember & { role: Role }; ack: Stored };
-  "chat.exit": { data: { roomId: RoomId }; ack: Stored };
-  "chat.rooms": {
-    data: { cursor?: string; limit?: number };
-    ack: { rooms: RoomSummary[]; cursor?: string; epoch: string };
-  };
-  "chat.members": {
-    data: { roomId: RoomId; cursor?: string; limit?: number };
-    ack: { roomId: RoomId; members: Member[]; cursor?: string };
-  };
-  "chat.presence": { data: { roomId: RoomId }; ack: { roomId: RoomId; users: Person[]; userCount: number } };
-  "chat.ping": { data: object; ack: object };
-}
-
-export type CommandName = keyof Commands;
-export type CommandData<Name extends CommandName> = Commands[Name]["data"];
-export type Ack<Name extends CommandName> = Commands[Name]["ack"];
-
-export interface Welcome {
-  sessionId: string;
-  user: Person;
-  limits: Record<string, number>;
-  serverTime: string;
-  retry: { minMs: number; maxMs: number };
-}
-
-export interface Goodbye {
-  reason: string;
-  reconnectAfterMs?: number;
-  resume?: boolean;
-}
-
-export interface FailureData {
-  code: string;
-  message: string;
-  retryable: boolean;
-  retryAfterMs?: number;
-}
-
-/** Each event that the server sends by itself, by name: its data. */
-export interface ServerEvents {
-  "chat.message": MessageSent;
-  "chat.messageEdited": MessageEdited;
-  "chat.messageDeleted": MessageDeleted;
-  "chat.memberChanged": MemberChanged;
-  "chat.roomUpdated": RoomUpdated;
-  "chat.roomCreated": { roomId: RoomId };
-  "chat.presence": { roomId: RoomId; users: Person[]; userCount: number };
-  "chat.userJoined": Person & { roomId: RoomId };
-  "chat.userLeft": Person & { roomId: RoomId };
-  "chat.typing": Person & { roomId: RoomId; isTyping: boolean };
-  "chat.receipt": { roomId: RoomId; userId: UserId; delivered?: number; read?: number };
-  /** The operator said something. */
-  "chat.system": MessageSent;
-}
-
-export type ServerEventName = keyof ServerEvents;
+/** The frame of an event, by name. */
+export type FrameOf<Name extends EventName> = Extract<EventFrame, { event: Name }>;
 
 /**
- * A server's frame. `seq` is the event's position in its room; `prev` that of the timeline event before it. An
- * event without `prev` is no part of the timeline that a resume replays.
+ * A frame that has its place in the chain of a room's timeline: live, or recovered. An item of a history page has none,
+ * nor has the news of a join, which lies elsewhere in the log.
  */
-export type ServerFrame<Name extends ServerEventName = ServerEventName> = {
-  [N in Name]: { event: N; data: ServerEvents[N]; seq?: number; prev?: number };
-}[Name];
+export type ChainedFrame = LiveFrame & { prev: number };
 
-/** A frame of a room's timeline. */
-export type TimelineFrame = ServerFrame & { seq: number; prev: number };
-
-export function isTimelineFrame(frame: ServerFrame): frame is TimelineFrame {
-  return typeof frame.seq === "number" && typeof frame.prev === "number";
+export function isChained(frame: EventFrame): frame is ChainedFrame {
+  return "seq" in frame && typeof frame.prev === "number";
 }
+
+/** An item of a history page: a message in its present state, or a notice. */
+export type HistoryItem = Extract<TimelineFrame, { data: MessageItem } | { event: "chat.memberChanged" | "chat.roomUpdated" }>;
 
 /** A frame of any kind, before it is known which. */
 export interface RawFrame {
   event: string;
   id?: string;
   data: Record<string, unknown>;
-  seq?: number;
-  prev?: number;
 }
 
 /** Reads a text frame. `null` where it is none of ours: a server newer than this SDK is no reason to fail. */
@@ -247,6 +78,6 @@ export function parseFrame(text: string): RawFrame | null {
 }
 
 /** Writes a client's frame. */
-export function writeFrame<Name extends CommandName>(event: Name, data: CommandData<Name>, id?: string): string {
+export function writeFrame<Name extends RequestName>(event: Name, data: RequestData<Name>, id?: string): string {
   return JSON.stringify(id === undefined ? { event, data } : { event, id, data });
 }

@@ -6,7 +6,7 @@
 import { fullJitter, type Retry } from "./backoff.js";
 import type { Clock } from "./clock.js";
 import { Failure } from "./failure.js";
-import type { Ack, Draft } from "./frames.js";
+import type { Draft, SentAck } from "./frames.js";
 import type { Limits } from "./limits.js";
 import type { RoomId } from "./types.js";
 
@@ -20,13 +20,13 @@ export interface Outgoing {
   readonly submittedAt: number;
   readonly state:
     | { is: "pending" }
-    | { is: "sent"; ack: Ack<"chat.message"> }
+    | { is: "sent"; ack: SentAck }
     /** Given up on; {@link Outbox.retry} sends it again under the same id. */
     | { is: "failed"; failure: Failure };
 }
 
 /** Sends a message once and waits for the answer. */
-export type SendOnce = (outgoing: Outgoing) => Promise<Ack<"chat.message">>;
+export type SendOnce = (outgoing: Outgoing) => Promise<SentAck>;
 
 export class Outbox {
   readonly #sendOnce: SendOnce;

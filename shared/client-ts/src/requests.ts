@@ -5,7 +5,7 @@
 
 import type { Clock, Timer } from "./clock.js";
 import { Failure } from "./failure.js";
-import { writeFrame, type Ack, type CommandData, type CommandName, type RawFrame } from "./frames.js";
+import { writeFrame, type Ack, type RawFrame, type RequestData, type RequestName } from "./frames.js";
 import type { Limits } from "./limits.js";
 
 interface Waiting {
@@ -42,9 +42,9 @@ export class Requests {
    *
    * @throws {Failure} the server's refusal; `timeout` where neither came in time.
    */
-  ask<Name extends CommandName>(
+  ask<Name extends RequestName>(
     event: Name,
-    data: CommandData<Name>,
+    data: RequestData<Name>,
     id: string,
     timeoutMs: number = this.#limits.requestMsMax,
   ): Promise<Ack<Name>> {
@@ -59,7 +59,7 @@ export class Requests {
         this.#clock.cancel(timer);
         this.#waiting.delete(id);
         if (answer instanceof Failure) reject(answer);
-        else resolve(answer as Ack<Name>);
+        else resolve(answer as unknown as Ack<Name>);
       };
       this.#waiting.set(id, { frame, settle });
       this.#send?.(frame);

@@ -7,10 +7,10 @@ import { AttachedRoom } from "./attached.js";
 import { fullJitter, type Retry } from "./backoff.js";
 import type { Clock, Timer } from "./clock.js";
 import { Failure } from "./failure.js";
-import { isTimelineFrame, writeFrame, type Joined, type ServerFrame } from "./frames.js";
+import { isChained, writeFrame, type EventFrame } from "./frames.js";
 import { freshId } from "./ids.js";
 import type { Limits } from "./limits.js";
-import type { Position, RoomId, UserId } from "./types.js";
+import type { Joined, Position, RoomId, UserId } from "./types.js";
 
 /** Why a room is attached no more, and will not be by itself. */
 export interface Detached {
@@ -29,7 +29,7 @@ export interface RoomEvents {
   reset(joined: Joined): void;
   detached(detached: Detached): void;
   /** A frame, each of a timeline once and in order. */
-  frame(frame: ServerFrame): void;
+  frame(frame: EventFrame): void;
 }
 
 interface Wanted {
@@ -125,9 +125,9 @@ export class Rooms {
   }
 
   /** Takes any other frame of the server's. */
-  frame(frame: ServerFrame): void {
+  frame(frame: EventFrame): void {
     const wanted = this.#wanted.get(frame.data.roomId);
-    if (isTimelineFrame(frame) && wanted !== undefined) {
+    if (isChained(frame) && wanted !== undefined) {
       const verdict = wanted.room.admit(frame);
       if (verdict === "gap") this.#request(wanted, 0);
       if (verdict !== "deliver") return;
@@ -143,7 +143,7 @@ export class Rooms {
   }
 
   /** Our own removal is the last thing that we hear of a room. Only live: what is replayed may be long past. */
-  #notice(wanted: Wanted, frame: ServerFrame): void {
+  #notice(wanted: Wanted, frame: EventFrame): void {
     if (frame.event !== "chat.memberChanged") return;
     const { userId, change } = frame.data;
     if (userId !== this.#link?.self) return;

@@ -8,20 +8,20 @@ import {
   Failure,
   type ConnectionState,
   type Detached,
+  type EventName,
+  type FrameOf,
   type Joined,
   type Outgoing,
-  type Person,
   type RoomId,
   type RoomType,
-  type ServerEventName,
-  type ServerFrame,
+  type User,
 } from "@klatch/client";
 import { explain } from "../text/failure.js";
 import * as list from "./room_list.js";
 import type { RoomList } from "./room_list.js";
 import { RoomModel } from "./room.js";
 import { Store } from "./store.js";
-import { lastMessage } from "./timeline.js";
+import { lastSaid } from "./timeline.js";
 
 /** What the page hears of rooms. */
 const FRAMES = [
@@ -35,7 +35,7 @@ const FRAMES = [
   "chat.userLeft",
   "chat.presence",
   "chat.typing",
-] as const satisfies readonly ServerEventName[];
+] as const satisfies readonly EventName[];
 
 /** So many of the latest rooms are attached, so that they are live before they are opened. */
 const ROOMS_ATTACHED_MAX = 50;
@@ -53,7 +53,7 @@ export class Chat {
   readonly client: Client;
   readonly connection: Store<ConnectionState>;
   /** `null` until the first welcome. */
-  readonly self = new Store<Person | null>(null);
+  readonly self = new Store<User | null>(null);
   readonly list = new Store<RoomList>(null);
   readonly open: Store<RoomId | null>;
   /** A sentence for the person, about something that did not work. */
@@ -146,7 +146,7 @@ export class Chat {
     return this.rooms.value.get(roomId);
   }
 
-  #welcomed(user: Person): void {
+  #welcomed(user: User): void {
     this.self.set(user);
     const open = this.open.value;
     if (open !== null) this.attach(open);
@@ -176,7 +176,7 @@ export class Chat {
     this.#room(outgoing.roomId)?.outgoing(outgoing);
   }
 
-  #frame(frame: ServerFrame): void {
+  #frame(frame: FrameOf<(typeof FRAMES)[number]>): void {
     const { roomId } = frame.data;
     const room = this.#room(roomId);
     room?.frame(frame);
@@ -184,14 +184,14 @@ export class Chat {
       case "chat.message":
       case "chat.system": {
         const isUnread = frame.data.userId !== this.self.value?.userId && !this.#isReading(roomId);
-        const item = { kind: "message", seq: frame.seq ?? 0, data: frame.data } as const;
+        const item = { kind: "said", seq: frame.seq, data: frame.data } as const;
         this.list.update((rooms) => list.withMessage(rooms, item, isUnread));
         this.#mark();
         return;
       }
       case "chat.messageEdited":
       case "chat.messageDeleted": {
-        const last = room && lastMessage(room.state.value.timeline);
+        const last = room && lastSaid(room.state.value.timeline);
         if (last !== undefined) this.list.update((rooms) => list.withLastMessage(rooms, roomId, last));
         return;
       }

@@ -1,6 +1,6 @@
 /** One's own messages on their way: what is shown below the timeline. Pure. */
 
-import type { MessageSent, Outgoing } from "@klatch/client";
+import type { Outgoing, SaidItem } from "@klatch/client";
 
 /** Those that are not in the timeline yet, oldest first. */
 export type Pending = readonly Outgoing[];
@@ -16,7 +16,7 @@ export function withOutgoing(pending: Pending, outgoing: Outgoing): Pending {
  * A message of one's own came from the server. It may come before its acknowledgement, and then the only sign that
  * it is the first one waiting is its text; it is taken for that, so that it is not shown twice for a moment.
  */
-export function withEcho(pending: Pending, { message }: MessageSent): Pending {
+export function withEcho(pending: Pending, { message }: SaidItem): Pending {
   const at = pending.findIndex(({ state }) => state.is === "pending");
   return pending[at]?.draft.message === message ? pending.toSpliced(at, 1) : pending;
 }

@@ -4,14 +4,14 @@ import {
   Failure,
   type Client,
   type Detached,
+  type EventFrame,
   type Joined,
-  type Membership,
+  type MemberState,
   type MessageId,
   type Outgoing,
-  type Person,
-  type Room,
   type RoomId,
-  type ServerFrame,
+  type RoomState as Room,
+  type User,
 } from "@klatch/client";
 import { without, withEcho, withOutgoing, type Pending } from "./pending.js";
 import * as roster from "./roster.js";
@@ -24,7 +24,7 @@ export interface RoomState {
   readonly phase: { is: "joining" } | { is: "ready" } | { is: "gone"; reason: Detached["reason"] };
   /** `null` until the first join. */
   readonly room: Room | null;
-  readonly member: Membership | null;
+  readonly member: MemberState | null;
   readonly timeline: Timeline;
   /** False while the server can't say yet what was before. */
   readonly historyReady: boolean;
@@ -43,10 +43,10 @@ export class RoomModel {
   readonly roomId: RoomId;
   readonly state: Store<RoomState>;
   readonly #client: Client;
-  readonly #self: Person;
+  readonly #self: User;
   #typing: { since: number; stop: ReturnType<typeof setTimeout> } | null = null;
 
-  constructor(client: Client, roomId: RoomId, self: Person) {
+  constructor(client: Client, roomId: RoomId, self: User) {
     this.#client = client;
     this.roomId = roomId;
     this.#self = self;
@@ -79,7 +79,7 @@ export class RoomModel {
     this.state.patch({ phase: { is: "gone", reason } });
   }
 
-  frame(frame: ServerFrame): void {
+  frame(frame: EventFrame): void {
     const { state } = this;
     const now = Date.now();
     const people = roster.withFrame(state.value.roster, frame, this.#self.userId, now);
@@ -197,6 +197,14 @@ export class RoomModel {
     const people = roster.expired(this.state.value.roster, Date.now());
     if (people !== this.state.value.roster) this.state.patch({ roster: people });
   }
+}
+
+/** What a person of this room is called, as far as anything here says so. */
+export function nameIn({ roster: { here, members }, timeline: { items } }: RoomState, userId: string): string {
+  const known = [...here, ...(members ?? [])].find((person) => person.userId === userId);
+  if (known !== undefined && known.username !== "") return known.username;
+  const said = items.findLast((item) => item.kind === "said" && item.data.userId === userId);
+  return said?.kind === "said" ? said.data.username : userId;
 }
 
 function pause(ms: number): Promise<void> {

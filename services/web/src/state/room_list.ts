@@ -1,16 +1,22 @@
 /** The rooms of a person, by activity. Pure. */
 
-import type { Joined, RoomId, RoomSummary, RoomUpdated } from "@klatch/client";
-import type { MessageItem } from "./timeline.js";
+import type { Joined, RoomId, RoomSummary, RoomUpdated, SaidItem } from "@klatch/client";
+import type { Said } from "./timeline.js";
+
+/** A room as the list shows it. */
+export interface RoomEntry extends Omit<RoomSummary, "lastMessage"> {
+  /** The newest message that was not deleted. */
+  last: SaidItem | null;
+}
 
 /** `null` until the first answer. */
-export type RoomList = readonly RoomSummary[] | null;
+export type RoomList = readonly RoomEntry[] | null;
 
 /** The server's answer. What came live since it was made is newer: the greater sequence stays. */
 export function withAnswer(list: RoomList, rooms: readonly RoomSummary[]): RoomList {
   const known = new Map(list?.map((room) => [room.roomId, room]));
   return sorted(
-    rooms.map((room) => {
+    rooms.map(entryOf).map((room) => {
       const mine = known.get(room.roomId);
       if (mine === undefined) return room;
       // The server has no name for a direct room; the one that was found for it stays.
@@ -27,25 +33,22 @@ export function withJoined(list: RoomList, { room, seq }: Joined): RoomList {
     return rooms.map((known) => (known.roomId === room.roomId ? { ...known, name: room.name || known.name } : known));
   }
   const { roomId, type, name } = room;
-  return sorted([...rooms, { roomId, type, name, lastMessage: null, unread: 0, mentions: 0, seq }]);
+  return sorted([...rooms, { roomId, type, name, last: null, unread: 0, mentions: 0, seq }]);
 }
 
 /** Something was said; it counts as unread where the person was not looking. */
-export function withMessage(list: RoomList, { data, seq }: MessageItem, isUnread: boolean): RoomList {
+export function withMessage(list: RoomList, { data, seq }: Said, isUnread: boolean): RoomList {
   return change(list, data.roomId, (room) => ({
     ...room,
     seq,
-    lastMessage: { event: "chat.message", seq, data },
+    last: data,
     unread: isUnread ? room.unread + 1 : room.unread,
   }));
 }
 
 /** A message was edited or deleted: what is the last one now, is shown as it is now. */
-export function withLastMessage(list: RoomList, roomId: RoomId, last: MessageItem | null): RoomList {
-  return change(list, roomId, (room) => ({
-    ...room,
-    lastMessage: last && { event: "chat.message", seq: last.seq, data: last.data },
-  }));
+export function withLastMessage(list: RoomList, roomId: RoomId, last: Said | null): RoomList {
+  return change(list, roomId, (room) => ({ ...room, last: last?.data ?? null }));
 }
 
 /** A direct room is called by who the other one is. */
@@ -65,7 +68,12 @@ export function withoutRoom(list: RoomList, roomId: RoomId): RoomList {
   return list?.filter((room) => room.roomId !== roomId) ?? null;
 }
 
-function change(list: RoomList, roomId: RoomId, to: (room: RoomSummary) => RoomSummary): RoomList {
+function entryOf({ lastMessage, ...room }: RoomSummary): RoomEntry {
+  const isSaid = lastMessage?.event === "chat.message" || lastMessage?.event === "chat.system";
+  return { ...room, last: isSaid && !("deleted" in lastMessage.data) ? lastMessage.data : null };
+}
+
+function change(list: RoomList, roomId: RoomId, to: (room: RoomEntry) => RoomEntry): RoomList {
   const at = list?.findIndex((room) => room.roomId === roomId) ?? -1;
   const room = list?.[at];
   if (list === null || room === undefined) return list;
@@ -73,6 +81,6 @@ function change(list: RoomList, roomId: RoomId, to: (room: RoomSummary) => RoomS
   return after === room ? list : sorted(list.with(at, after));
 }
 
-function sorted(rooms: readonly RoomSummary[]): RoomList {
+function sorted(rooms: readonly RoomEntry[]): RoomList {
   return [...rooms].sort((one, other) => other.seq - one.seq);
 }

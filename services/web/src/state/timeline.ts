@@ -4,23 +4,37 @@
  */
 
 import type {
-  Ack,
+  EventFrame,
   HistoryItem,
-  HistoryMessage,
   MemberChanged,
   MessageId,
   Outgoing,
-  Person,
   RoomUpdated,
-  ServerFrame,
+  SaidItem,
+  SentAck,
+  Tombstone,
+  User,
 } from "@klatch/client";
 
-export type MessageItem = { kind: "message"; seq: number; data: HistoryMessage };
+/** A message in its present state. */
+export type Said = { kind: "said"; seq: number; data: SaidItem };
+
+/** A message that was deleted: that there was one, and whose. Their name only where it was seen here before. */
+export type Deleted = {
+  kind: "deleted";
+  seq: number;
+  data: Pick<Tombstone, "messageId" | "userId" | "timestamp">;
+  username: string | null;
+};
 
 export type Item =
-  | MessageItem
+  | Said
+  | Deleted
   | { kind: "member"; seq: number; data: MemberChanged }
   | { kind: "room"; seq: number; data: RoomUpdated };
+
+/** What an edit or a deletion does to a message. */
+type Change = "deleted" | Pick<SaidItem, "message" | "editedAt">;
 
 export interface Timeline {
   /** By sequence, oldest first; no message twice. */
@@ -31,7 +45,7 @@ export interface Timeline {
    * Edits and deletions of messages that are not here: a page that was asked for before may still bring the message
    * as it was. At most {@link CHANGES_MAX}.
    */
-  readonly changes: ReadonlyMap<MessageId, Partial<HistoryMessage>>;
+  readonly changes: ReadonlyMap<MessageId, Change>;
 }
 
 /** A page of history, or the events of a join. */
@@ -56,13 +70,13 @@ export function withPage(timeline: Timeline, page: Page): Timeline {
   const known = new Set(timeline.items.map(keyOf));
   const fresh = itemsOf(page)
     .filter((item) => !known.has(keyOf(item)))
-    .map((item) => (item.kind === "message" ? changed(item, timeline.changes.get(item.data.messageId)) : item));
+    .map((item) => (item.kind === "said" ? changed(item, timeline.changes.get(item.data.messageId)) : item));
   const items = [...fresh, ...timeline.items].sort((one, other) => one.seq - other.seq);
   return { ...timeline, items, more: page.more };
 }
 
 /** A frame of the server's. One that shows nothing leaves the timeline as it is. */
-export function withFrame(timeline: Timeline, frame: ServerFrame): Timeline {
+export function withFrame(timeline: Timeline, frame: EventFrame): Timeline {
   switch (frame.event) {
     case "chat.message":
     case "chat.system":
@@ -77,38 +91,34 @@ export function withFrame(timeline: Timeline, frame: ServerFrame): Timeline {
         editedAt: frame.data.timestamp,
       });
     case "chat.messageDeleted":
-      return withChange(timeline, frame.data.messageId, { deleted: true });
+      return withChange(timeline, frame.data.messageId, "deleted");
     default:
       return timeline;
   }
 }
 
 /** Our own message, known by its acknowledgement before it comes as a frame, or instead. */
-export function withSent(timeline: Timeline, { roomId, draft }: Outgoing, ack: Ack<"chat.message">, self: Person): Timeline {
+export function withSent(timeline: Timeline, { roomId, draft }: Outgoing, ack: SentAck, self: User): Timeline {
   const { messageId, timestamp, seq } = ack;
   const { replyTo, ...said } = draft;
-  const data: HistoryMessage = { messageType: "text", ...said, ...self, roomId, messageId, timestamp };
+  const data: SaidItem = { messageType: "text", ...said, ...self, roomId, messageId, timestamp };
   if (replyTo !== undefined) data.replyTo = replyTo.messageId;
-  return withItem(timeline, { kind: "message", seq, data });
+  return withItem(timeline, { kind: "said", seq, data });
 }
 
-export function find(timeline: Timeline, messageId: MessageId): MessageItem | undefined {
-  for (let index = timeline.items.length - 1; index >= 0; index -= 1) {
-    const item = timeline.items[index];
-    if (item?.kind === "message" && item.data.messageId === messageId) return item;
-  }
-  return undefined;
+/** A message that was not deleted. */
+export function find(timeline: Timeline, messageId: MessageId): Said | undefined {
+  return timeline.items.findLast((item): item is Said => item.kind === "said" && item.data.messageId === messageId);
 }
 
 /** The newest message that was not deleted. */
-export function lastMessage(timeline: Timeline): MessageItem | null {
-  const isMessage = (item: Item): item is MessageItem => item.kind === "message" && item.data.deleted !== true;
-  return timeline.items.findLast(isMessage) ?? null;
+export function lastSaid(timeline: Timeline): Said | null {
+  return timeline.items.findLast((item): item is Said => item.kind === "said") ?? null;
 }
 
 /** Stable for as long as the item is shown, whatever happens to it. */
 export function keyOf(item: Item): string {
-  return item.kind === "message" ? item.data.messageId : String(item.seq);
+  return item.kind === "said" || item.kind === "deleted" ? item.data.messageId : String(item.seq);
 }
 
 function withItem(timeline: Timeline, item: Item): Timeline {
@@ -123,41 +133,37 @@ function withItem(timeline: Timeline, item: Item): Timeline {
   return { ...timeline, items: grown.slice(grown.length - ITEMS_MAX), more: true };
 }
 
-function withChange(timeline: Timeline, messageId: MessageId, change: Partial<HistoryMessage>): Timeline {
-  const at = timeline.items.findIndex((item) => item.kind === "message" && item.data.messageId === messageId);
+function withChange(timeline: Timeline, messageId: MessageId, change: Change): Timeline {
+  const at = timeline.items.findIndex((item) => keyOf(item) === messageId);
   const item = timeline.items[at];
-  if (item?.kind === "message") {
-    return { ...timeline, items: timeline.items.with(at, changed(item, change)) };
-  }
-  const changes = new Map(timeline.changes);
-  changes.set(messageId, { ...changes.get(messageId), ...change });
+  if (item?.kind === "said") return { ...timeline, items: timeline.items.with(at, changed(item, change)) };
+  if (item !== undefined || timeline.changes.get(messageId) === "deleted") return timeline;
+  const changes = new Map(timeline.changes).set(messageId, change);
   const oldest = changes.keys().next();
   if (changes.size > CHANGES_MAX && !oldest.done) changes.delete(oldest.value);
   return { ...timeline, changes };
 }
 
-function changed<M extends MessageItem>(item: M, change: Partial<HistoryMessage> | undefined): M {
-  if (change === undefined || item.data.deleted === true) return item;
-  const data: HistoryMessage = { ...item.data, ...change };
-  if (data.deleted === true) {
-    // Nothing of it stays in memory either.
-    delete data.message;
-    delete data.attachments;
-  }
-  return { ...item, data };
+/** Of a deleted message nothing stays in memory either. */
+function changed(item: Said, change: Change | undefined): Said | Deleted {
+  if (change === undefined) return item;
+  if (change !== "deleted") return { ...item, data: { ...item.data, ...change } };
+  const { messageId, userId, timestamp, username } = item.data;
+  return { kind: "deleted", seq: item.seq, data: { messageId, userId, timestamp }, username };
 }
 
 function itemsOf(page: Page): Item[] {
   return page.events.flatMap((event) => itemOf(event as HistoryItem) ?? []);
 }
 
-/** What is shown of a frame; `null` for what changes others, and for what this page does not know yet. */
-function itemOf({ event, seq, data }: HistoryItem | ServerFrame): Item | null {
-  if (seq === undefined) return null;
+/** What is shown of a frame; `null` for what changes others, for what lies elsewhere, and for what is not known here. */
+function itemOf(frame: HistoryItem | EventFrame): Item | null {
+  if (!("seq" in frame)) return null;
+  const { event, seq, data } = frame;
   switch (event) {
     case "chat.message":
     case "chat.system":
-      return { kind: "message", seq, data };
+      return "deleted" in data ? { kind: "deleted", seq, data, username: null } : { kind: "said", seq, data };
     case "chat.memberChanged":
       return { kind: "member", seq, data };
     case "chat.roomUpdated":

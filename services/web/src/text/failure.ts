@@ -1,8 +1,6 @@
 /** What a failure's code means to the person in front of the page. */
 
-import type { Failure } from "@klatch/client";
-
-export function explain({ code, message }: Pick<Failure, "code" | "message">): string {
+export function explain({ code, message }: { code: string; message: string }): string {
   return SENTENCES.get(code) ?? sentence(message);
 }
 

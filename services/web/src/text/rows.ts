@@ -1,6 +1,6 @@
 /** From items to what is drawn: days set apart, messages of one person close together, the line above what is new. */
 
-import type { Item } from "../state/timeline.js";
+import type { Deleted, Item, Said } from "../state/timeline.js";
 import { dayKey } from "./time.js";
 
 export type Row =
@@ -35,7 +35,7 @@ export function newFrom(items: readonly Item[], unread: number, self: string): n
   let left = unread;
   for (let index = items.length - 1; index >= 0 && left > 0; index -= 1) {
     const item = items[index]!;
-    if (item.kind !== "message" || item.data.userId === self || item.data.deleted === true) continue;
+    if (item.kind !== "said" || item.data.userId === self) continue;
     left -= 1;
     if (left === 0) return item.seq;
   }
@@ -44,17 +44,25 @@ export function newFrom(items: readonly Item[], unread: number, self: string): n
 
 /** Whether a message of one's own, said now, would begin a group under `last`. */
 export function beginsGroup(last: Item | undefined, self: string, now: number): boolean {
-  if (last?.kind !== "message" || last.data.userId !== self || last.data.messageType === "system") return true;
+  if (last?.kind !== "said" || last.data.userId !== self || isSystem(last)) return true;
   return now - Date.parse(last.data.timestamp) >= GROUP_MS;
 }
 
 function isSameGroup(before: Item, item: Item): boolean {
   return (
-    before.kind === "message" &&
-    item.kind === "message" &&
+    isMessage(before) &&
+    isMessage(item) &&
     before.data.userId === item.data.userId &&
-    before.data.messageType !== "system" &&
-    item.data.messageType !== "system" &&
+    !isSystem(before) &&
+    !isSystem(item) &&
     Date.parse(item.data.timestamp) - Date.parse(before.data.timestamp) < GROUP_MS
   );
+}
+
+function isMessage(item: Item): item is Said | Deleted {
+  return item.kind === "said" || item.kind === "deleted";
+}
+
+function isSystem(item: Item): boolean {
+  return item.kind === "said" && item.data.messageType === "system";
 }

@@ -1,6 +1,6 @@
 /** Where one writes. Enter sends, Shift+Enter begins a line, Up in an empty field edits one's last message. */
 
-import { Failure, type MessageId, type Person } from "@klatch/client";
+import { Failure, type MessageId, type User } from "@klatch/client";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Chat } from "../state/chat.js";
 import type { RoomModel, RoomState } from "../state/room.js";
@@ -12,7 +12,7 @@ interface Props {
   chat: Chat;
   room: RoomModel;
   state: RoomState;
-  self: Person;
+  self: User;
   title: string;
   onEditLast: (messageId: MessageId) => void;
 }
@@ -89,9 +89,7 @@ function obstacleOf({ room, member }: RoomState): string | null {
   return null;
 }
 
-function lastOwn({ timeline }: RoomState, self: Person): MessageId | null {
-  const item = timeline.items.findLast(
-    ({ kind, data }) => kind === "message" && data.userId === self.userId && !("deleted" in data && data.deleted === true),
-  );
-  return item?.kind === "message" ? item.data.messageId : null;
+function lastOwn({ timeline }: RoomState, self: User): MessageId | null {
+  const item = timeline.items.findLast(({ kind, data }) => kind === "said" && data.userId === self.userId);
+  return item?.kind === "said" ? item.data.messageId : null;
 }

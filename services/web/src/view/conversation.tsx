@@ -1,6 +1,6 @@
 /** The open room: its head, its timeline, the place to write, and who is in it. */
 
-import type { Person } from "@klatch/client";
+import type { User } from "@klatch/client";
 import { Failure } from "@klatch/client";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import type { Chat } from "../state/chat.js";
@@ -19,7 +19,7 @@ import { useMedia } from "./use_media.js";
 interface Props {
   chat: Chat;
   room: RoomModel;
-  self: Person;
+  self: User;
 }
 
 export function Conversation({ chat, room, self }: Props) {

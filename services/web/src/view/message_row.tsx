@@ -1,7 +1,8 @@
 /** One message: who, when, what; and what one may do with it. */
 
-import type { HistoryMessage, MessageId } from "@klatch/client";
+import type { MessageId, SaidItem } from "@klatch/client";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import type { Deleted, Said } from "../state/timeline.js";
 import { clockTime, fullTime, marginTime } from "../text/time.js";
 import { Avatar } from "./avatar.js";
 import { EditForm } from "./edit_form.js";
@@ -18,7 +19,9 @@ export interface MessageActions {
 
 interface Props extends MessageActions {
   rowKey: string;
-  message: HistoryMessage;
+  item: Said | Deleted;
+  /** Whose it is. */
+  name: string;
   /** The first of a group shows whose it is. */
   isFirst: boolean;
   isOwn: boolean;
@@ -30,8 +33,8 @@ interface Props extends MessageActions {
 }
 
 export const MessageRow = memo((props: Props) => {
-  const { message, isFirst, isEditing, rowKey, isCurrent, onFocusRow, onEdited } = props;
-  const { messageId, userId, username, timestamp, messageType } = message;
+  const { item, name, isFirst, isEditing, rowKey, isCurrent, onFocusRow, onEdited } = props;
+  const { messageId, userId, timestamp } = item.data;
   const row = useRef<HTMLElement>(null);
   const wasEditing = useRef(false);
   useLayoutEffect(() => {
@@ -39,31 +42,31 @@ export const MessageRow = memo((props: Props) => {
     wasEditing.current = isEditing;
   }, [isEditing]);
 
-  const kind = messageType === "system" ? "message is-system" : "message";
+  const isSystem = item.kind === "said" && item.data.messageType === "system";
   return (
     <article
       ref={row}
-      class={`${kind} ${isFirst ? "is-first" : ""}`}
+      class={`message ${isFirst ? "is-first" : ""} ${isSystem ? "is-system" : ""}`}
       tabIndex={isCurrent ? 0 : -1}
-      aria-label={label(message)}
+      aria-label={label(item, name)}
       data-message={messageId}
       onFocus={() => onFocusRow(rowKey)}
       onKeyDown={shortcuts(props)}
     >
-      {isFirst ? <Avatar id={userId} name={username} /> : <time class="message-aside">{marginTime(timestamp)}</time>}
+      {isFirst ? <Avatar id={userId} name={name} /> : <time class="message-aside">{marginTime(timestamp)}</time>}
       <div class="message-body">
         {isFirst && (
           <header class="message-head">
-            <strong>{username}</strong>
+            <strong>{name}</strong>
             <time dateTime={timestamp} title={fullTime(timestamp)}>
               {clockTime(timestamp)}
             </time>
           </header>
         )}
-        {isEditing ? (
-          <EditForm text={message.message ?? ""} onDone={(text) => onEdited(messageId, text)} />
-        ) : (
-          <Content message={message} />
+        {item.kind === "deleted" && <p class="message-text is-deleted">This message was deleted.</p>}
+        {item.kind === "said" && !isEditing && <Content said={item.data} />}
+        {item.kind === "said" && isEditing && (
+          <EditForm text={item.data.message} onDone={(text) => onEdited(messageId, text)} />
         )}
       </div>
       {!isEditing && <Actions {...props} />}
@@ -71,12 +74,11 @@ export const MessageRow = memo((props: Props) => {
   );
 });
 
-function Content({ message }: { message: HistoryMessage }) {
-  if (message.deleted === true) return <p class="message-text is-deleted">This message was deleted.</p>;
+function Content({ said: { message, editedAt } }: { said: SaidItem }) {
   return (
-    <MessageText text={message.message ?? ""}>
-      {message.editedAt !== undefined && (
-        <small class="message-edited" title={fullTime(message.editedAt)}>
+    <MessageText text={message}>
+      {editedAt !== undefined && (
+        <small class="message-edited" title={fullTime(editedAt)}>
           edited
         </small>
       )}
@@ -84,12 +86,12 @@ function Content({ message }: { message: HistoryMessage }) {
   );
 }
 
-function Actions({ message, isOwn, mayDelete, onEdit, onDelete }: Props) {
-  const { messageId, deleted, messageType } = message;
-  if (deleted === true || !mayDelete) return null;
+function Actions({ item, isOwn, mayDelete, onEdit, onDelete }: Props) {
+  if (item.kind === "deleted" || !mayDelete) return null;
+  const { messageId } = item.data;
   return (
     <div class="message-actions">
-      {isOwn && messageType !== "system" && (
+      {isOwn && (
         <button type="button" class="icon-button" aria-label="Edit message" title="Edit (E)" onClick={() => onEdit(messageId)}>
           <Icon name="edit" />
         </button>
@@ -101,18 +103,19 @@ function Actions({ message, isOwn, mayDelete, onEdit, onDelete }: Props) {
   );
 }
 
-function shortcuts({ message, isOwn, mayDelete, onEdit, onDelete }: Props): (event: KeyboardEvent) => void {
+function shortcuts({ item, isOwn, mayDelete, onEdit, onDelete }: Props): (event: KeyboardEvent) => void {
   return (event) => {
     const isHere = event.target === event.currentTarget;
-    if (!isHere || message.deleted === true || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "e" && isOwn) onEdit(message.messageId);
-    else if ((event.key === "d" || event.key === "Delete") && mayDelete) onDelete(message.messageId);
+    if (!isHere || item.kind === "deleted" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "e" && isOwn) onEdit(item.data.messageId);
+    else if ((event.key === "d" || event.key === "Delete") && mayDelete) onDelete(item.data.messageId);
     else return;
     event.preventDefault();
   };
 }
 
-function label({ username, message, deleted, editedAt, timestamp }: HistoryMessage): string {
-  const what = deleted === true ? "message deleted" : (message ?? "");
-  return `${username}, ${clockTime(timestamp)}: ${what}${editedAt === undefined ? "" : ", edited"}`;
+function label(item: Said | Deleted, name: string): string {
+  const when = `${name}, ${clockTime(item.data.timestamp)}`;
+  if (item.kind === "deleted") return `${when}: message deleted`;
+  return `${when}: ${item.data.message}${item.data.editedAt === undefined ? "" : ", edited"}`;
 }

@@ -5,7 +5,7 @@ import { memberSentence, roomSentence } from "../text/notices.js";
 import { clockTime } from "../text/time.js";
 import { memo } from "./memo.js";
 
-type NoticeItem = Exclude<Item, { kind: "message" }>;
+type NoticeItem = Extract<Item, { kind: "member" | "room" }>;
 
 export const NoticeRow = memo(({ item }: { item: NoticeItem }) => (
   <p class="event-line">

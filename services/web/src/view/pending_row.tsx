@@ -1,13 +1,13 @@
 /** One's own message on its way, or one that did not get through. */
 
-import type { Outgoing, Person } from "@klatch/client";
+import type { Outgoing, User } from "@klatch/client";
 import { explain } from "../text/failure.js";
 import { Avatar } from "./avatar.js";
 import { MessageText } from "./message_text.js";
 
 interface Props {
   outgoing: Outgoing;
-  self: Person;
+  self: User;
   isFirst: boolean;
   onRetry: (id: string) => void;
   onDiscard: (id: string) => void;

@@ -1,6 +1,6 @@
 /** Who is in a room, and who of them is here now. */
 
-import type { Member, Person } from "@klatch/client";
+import type { MemberSummary, User } from "@klatch/client";
 import { useEffect, useState } from "preact/hooks";
 import type { Chat } from "../state/chat.js";
 import type { RoomModel, RoomState } from "../state/room.js";
@@ -13,7 +13,7 @@ interface Props {
   chat: Chat;
   room: RoomModel;
   state: RoomState;
-  self: Person;
+  self: User;
   title: string;
 }
 
@@ -84,7 +84,7 @@ function PeopleInside({ chat, room, state, self, title }: Props) {
   );
 }
 
-function personRow(person: Person & Partial<Member>, self: Person, isHere: boolean) {
+function personRow(person: User & Partial<MemberSummary>, self: User, isHere: boolean) {
   const { userId, username, role, standing } = person;
   const remarks = [
     userId === self.userId && "you",

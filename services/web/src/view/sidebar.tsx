@@ -1,7 +1,8 @@
 /** The rooms, and oneself. */
 
-import type { Person, RoomSummary } from "@klatch/client";
+import type { User } from "@klatch/client";
 import type { Chat } from "../state/chat.js";
+import type { RoomEntry } from "../state/room_list.js";
 import { hashOf } from "../state/route.js";
 import { useStore } from "../state/store_hook.js";
 import { roomTitle } from "../text/names.js";
@@ -34,7 +35,7 @@ export function Sidebar({ chat, onCreate, onSignOut }: Props) {
   );
 }
 
-function Rooms({ chat, self, onCreate }: { chat: Chat; self: Person | null; onCreate: () => void }) {
+function Rooms({ chat, self, onCreate }: { chat: Chat; self: User | null; onCreate: () => void }) {
   const list = useStore(chat.list);
   const open = useStore(chat.open);
   if (list === null) return <RoomSkeletons />;
@@ -57,8 +58,8 @@ function Rooms({ chat, self, onCreate }: { chat: Chat; self: Person | null; onCr
   );
 }
 
-function RoomRow({ room, self, isOpen }: { room: RoomSummary; self: Person | null; isOpen: boolean }) {
-  const { roomId, type, lastMessage, unread } = room;
+function RoomRow({ room, self, isOpen }: { room: RoomEntry; self: User | null; isOpen: boolean }) {
+  const { roomId, type, last, unread } = room;
   const title = roomTitle(room);
   return (
     <li>
@@ -66,9 +67,9 @@ function RoomRow({ room, self, isOpen }: { room: RoomSummary; self: Person | nul
         <RoomSign id={roomId} name={title} type={type} />
         <span class="room-row-line">
           <span class="room-row-title">{title}</span>
-          {lastMessage !== null && (
-            <time class="room-row-time" dateTime={lastMessage.data.timestamp}>
-              {shortTime(lastMessage.data.timestamp, new Date())}
+          {last !== null && (
+            <time class="room-row-time" dateTime={last.timestamp}>
+              {shortTime(last.timestamp, new Date())}
             </time>
           )}
         </span>
@@ -86,9 +87,9 @@ function RoomRow({ room, self, isOpen }: { room: RoomSummary; self: Person | nul
   );
 }
 
-function lastLine({ lastMessage, type }: RoomSummary, self: Person | null): string {
-  if (lastMessage === null) return "Nothing said yet";
-  const { message = "", userId, username } = lastMessage.data;
+function lastLine({ last, type }: RoomEntry, self: User | null): string {
+  if (last === null) return "Nothing said yet";
+  const { message, userId, username } = last;
   if (userId === self?.userId) return `You: ${message}`;
   return type === "direct" ? message : `${username}: ${message}`;
 }
@@ -107,7 +108,7 @@ function RoomSkeletons() {
   );
 }
 
-function Self({ chat, self, onSignOut }: { chat: Chat; self: Person; onSignOut: () => void }) {
+function Self({ chat, self, onSignOut }: { chat: Chat; self: User; onSignOut: () => void }) {
   const isOnline = useStore(chat.connection).is === "online";
   return (
     <div class="self">

@@ -1,8 +1,8 @@
 /** The conversation as it went, and what one's own messages on their way look like below it. */
 
-import type { Person } from "@klatch/client";
+import type { User } from "@klatch/client";
 import { useMemo, useRef, useState } from "preact/hooks";
-import type { RoomState } from "../state/room.js";
+import { nameIn, type RoomState } from "../state/room.js";
 import { keyOf } from "../state/timeline.js";
 import { beginsGroup, newFrom, rowsOf, type Row } from "../text/rows.js";
 import { dayLabel } from "../text/time.js";
@@ -15,7 +15,7 @@ import { useScroll } from "./use_scroll.js";
 
 interface Props extends MessageActions {
   state: RoomState;
-  self: Person;
+  self: User;
   title: string;
   unreadAtOpening: number;
   /** The message that is being edited. */
@@ -110,14 +110,15 @@ function RowView({ row, ...props }: RowProps) {
     );
   }
   const { item, isFirst, key } = row;
-  if (item.kind !== "message") return <NoticeRow item={item} />;
+  if (item.kind === "member" || item.kind === "room") return <NoticeRow item={item} />;
   const { self, state, editing, isCurrent, onFocusRow, onEdit, onEdited, onDelete } = props;
   const isOwn = item.data.userId === self.userId;
   const mayModerate = state.member?.role === "moderator" || state.member?.role === "owner";
   return (
     <MessageRow
       rowKey={key}
-      message={item.data}
+      item={item}
+      name={item.kind === "said" ? item.data.username : (item.username ?? nameIn(state, item.data.userId))}
       isFirst={isFirst}
       isOwn={isOwn}
       mayDelete={isOwn || mayModerate}
@@ -155,7 +156,7 @@ function MessageSkeletons() {
 }
 
 function lastItemKey(rows: Row[]): string | null {
-  return rows.findLast((row) => row.kind === "item" && row.item.kind === "message")?.key ?? null;
+  return rows.findLast((row) => row.kind === "item" && (row.item.kind === "said" || row.item.kind === "deleted"))?.key ?? null;
 }
 
 /** Up and down go from message to message; only one of them is a stop of the tabulator. */
