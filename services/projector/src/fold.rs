@@ -4,8 +4,6 @@
 //! checkpoint with it, in one batch. How events are cut into batches can't show in what the views say. No event stops
 //! the fold: one that can't be decoded is counted and passed over.
 
-use std::time::Instant;
-
 use klatch_domain::{Epoch, Event, MessageId, RoomId, Seq};
 use klatch_eventlog::{Marked, Stored};
 
@@ -63,7 +61,6 @@ pub(crate) struct Fold {
     marks: MarksCheckpoint,
     digests: Vec<(Seq, Digest)>,
     unflushed_bytes: usize,
-    flushed: Instant,
     /// Said once: a log full of events from a newer version would fill the disk with complaints.
     has_complained: bool,
 }
@@ -80,16 +77,12 @@ impl Fold {
             erase_jobs: 0,
         };
         let marks = MarksCheckpoint::read(&store)?;
-        Ok(Fold {
-            store,
-            working,
-            checkpoint,
-            marks,
-            digests: Vec::new(),
-            unflushed_bytes: 0,
-            flushed: Instant::now(),
-            has_complained: false,
-        })
+        Ok(Fold { store, working, checkpoint, marks, digests: Vec::new(), unflushed_bytes: 0, has_complained: false })
+    }
+
+    /// What it folds into.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Where it stands, with everything folded but perhaps not stored.
@@ -188,12 +181,6 @@ impl Fold {
             self.store.flush()?;
             self.unflushed_bytes = 0;
         }
-        self.flushed = Instant::now();
         Ok(())
-    }
-
-    /// When it was flushed last.
-    pub(crate) fn flushed(&self) -> Instant {
-        self.flushed
     }
 }

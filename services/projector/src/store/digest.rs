@@ -102,7 +102,10 @@ mod tests {
         assert_eq!(sum, Digest::default());
         sum.remove(Digest([1, 0, 0, 0]));
         assert_eq!(sum, Digest([u64::MAX; 4]));
-        assert_eq!(Digest([1, 0, 0, 2]).to_string(), format!("{:064x}", 1).replacen("0000000000000000", "0000000000000002", 1));
+        assert_eq!(
+            Digest([1, 0, 0, 2]).to_string(),
+            format!("{:064x}", 1).replacen("0000000000000000", "0000000000000002", 1)
+        );
     }
 
     #[test]

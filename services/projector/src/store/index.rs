@@ -106,12 +106,7 @@ impl Index {
     }
 
     /// Where the event lies that an event of this id at `now` repeats.
-    pub(crate) fn find_repeated(
-        &mut self,
-        store: &Store,
-        key: IdKey,
-        now: Timestamp,
-    ) -> Result<Option<Seen>, Damage> {
+    pub(crate) fn find_repeated(&mut self, store: &Store, key: IdKey, now: Timestamp) -> Result<Option<Seen>, Damage> {
         let since = Timestamp::from_ms(now.as_ms() - REPEATS_KNOWN_MS);
         // Nobody looks for repeats there any more; an hour's grace for clocks that go back.
         let released = self.runs.iter_mut().filter(|run| run.newest.as_ms() < since.as_ms() - 3_600_000);

@@ -183,6 +183,12 @@ impl Store {
         Ok(self.db.apply_batch(batch.batch)?)
     }
 
+    /// Stores another row's bytes under a key, as damage would.
+    #[cfg(test)]
+    pub(crate) fn put_raw(&self, key: &[u8], row: &Row) {
+        self.db.insert(key, row.0.clone()).expect("a row can be stored");
+    }
+
     /// Brings everything applied so far to the disk.
     pub(crate) fn flush(&self) -> Result<(), Damage> {
         self.db.flush()?;

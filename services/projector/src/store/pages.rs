@@ -117,11 +117,8 @@ impl Pages {
     }
 
     fn evict(&mut self, mut bytes: usize) {
-        let mut rooms: Vec<(u64, usize, RoomId)> = self
-            .newest
-            .iter()
-            .map(|(room, newest)| (newest.used_in, newest.page.weight(), room.clone()))
-            .collect();
+        let mut rooms: Vec<(u64, usize, RoomId)> =
+            self.newest.iter().map(|(room, newest)| (newest.used_in, newest.page.weight(), room.clone())).collect();
         rooms.sort_unstable_by_key(|(used_in, _, _)| *used_in);
         // A quarter below the bound, so that this sorting is not done every batch.
         let target = self.bytes_max / 4 * 3;

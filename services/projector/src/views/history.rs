@@ -309,6 +309,8 @@ fn write(reading: &Reading, room: &RoomId, slice: &Slice) -> Vec<u8> {
         to.extend_from_slice(&row[body.clone()]);
     }
     let (more, position) = (slice.has_more, reading.position);
-    to.extend_from_slice(format!(r#"],"more":{more},"epoch":"{}","seq":{}}}"#, position.epoch, position.seq).as_bytes());
+    to.extend_from_slice(
+        format!(r#"],"more":{more},"epoch":"{}","seq":{}}}"#, position.epoch, position.seq).as_bytes(),
+    );
     to
 }

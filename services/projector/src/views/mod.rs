@@ -30,7 +30,7 @@ pub(crate) struct Reading {
 
 /// Why a query has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The asker gets this code and these words.
     #[error("{code:?}: {message}")]
     Refused {

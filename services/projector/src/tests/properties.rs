@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::scene::{Views, at, deleted, edited, garbage, info, kicked, message_id, sent, standing, stored, user};
+use super::scene::{Views, at, deleted, edited, garbage, info, kicked, message_id, sent, standing, stored, user};
 use crate::views::rooms;
 
 const ROOMS: [&str; 2] = ["r", "q"];
@@ -86,8 +86,10 @@ fn write(lines: &[Line]) -> Vec<Stored> {
             }
             Line::Kick { room, who } => kicked(ROOMS[room], PEOPLE[who], "ada", seq),
             Line::Repeat { which } => {
-                let timeline: Vec<&Stored> =
-                    log.iter().filter(|stored| stored.id.is_some() && matches!(stored.address, Address::Timeline(_))).collect();
+                let timeline: Vec<&Stored> = log
+                    .iter()
+                    .filter(|stored| stored.id.is_some() && matches!(stored.address, Address::Timeline(_)))
+                    .collect();
                 if timeline.is_empty() {
                     continue;
                 }

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use klatch_domain::{
-    Access, Address, Cause, Change, Epoch, Event, HistoryFrom, MemberChanged, Membership, MessageDeleted, MessageEdited,
-    MessageId, MessageSent, MessageType, Position, Role, RoomId, RoomInfo, RoomType, Seq, Settings, Standing,
-    Timestamp, UserId,
+    Access, Address, Cause, Change, Epoch, Event, HistoryFrom, MemberChanged, Membership, MessageDeleted,
+    MessageEdited, MessageId, MessageSent, MessageType, Position, Role, RoomId, RoomInfo, RoomType, Seq, Settings,
+    Standing, Timestamp, UserId,
 };
 use klatch_eventlog::Stored;
 use klatch_wire::query::{HistoryRequest, HistoryResponse, Window};

@@ -1,0 +1,234 @@
+//! Where everybody in the projector looks: what it is about, how far it is, and the views to read.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use klatch_domain::{Epoch, Position, Seq};
+use klatch_service::Condition;
+use klatch_wire::Code;
+use klatch_wire::query::Phase;
+use tokio::sync::watch;
+
+use crate::fold::Committed;
+use crate::store::digest::Digest;
+use crate::store::{Damage, Store};
+use crate::views::Failure;
+
+/// The board. Written by the loop that runs the fold and by the fold; read by queries and the eraser.
+#[derive(Debug)]
+pub(crate) struct Board {
+    state: watch::Sender<State>,
+    digests: Mutex<VecDeque<(Seq, Digest)>>,
+    digests_kept: usize,
+    /// The views that a query found damaged, by their generation.
+    damaged: watch::Sender<Option<(u64, Damage)>>,
+    ready: Condition,
+}
+
+/// What stands on the board.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    /// What the projector is about.
+    pub(crate) phase: Phase,
+    /// The stream's life that the views are of.
+    pub(crate) epoch: Epoch,
+    /// Everything up to here is folded.
+    pub(crate) seq: Seq,
+    /// Where the stream ended when this fold began.
+    pub(crate) end: Seq,
+    /// Events folded since the views were begun.
+    pub(crate) folded: u64,
+    /// Those that could not be decoded.
+    pub(crate) undecodable: u64,
+    /// Counts orders for the eraser, so that it wakes.
+    pub(crate) erase_jobs: u64,
+    /// The views, as long as they may be read.
+    pub(crate) store: Option<Store>,
+    /// Which views these are, of those opened since the start.
+    pub(crate) generation: u64,
+}
+
+/// Where a fold begins.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    /// Its views.
+    pub(crate) store: Store,
+    /// What they were folded up to.
+    pub(crate) position: Position,
+    /// The digest there.
+    pub(crate) digest: Digest,
+    /// Where the stream ends.
+    pub(crate) end: Seq,
+    /// Why the views are made from nothing, if they are.
+    pub(crate) rebuilding: Option<String>,
+}
+
+impl Board {
+    /// A board that says "starting".
+    pub(crate) fn new(epoch: Epoch, digests_kept: usize, ready: Condition) -> Board {
+        let state = State {
+            phase: Phase::Starting,
+            epoch,
+            seq: Seq::ZERO,
+            end: Seq::ZERO,
+            folded: 0,
+            undecodable: 0,
+            erase_jobs: 0,
+            store: None,
+            generation: 0,
+        };
+        Board {
+            state: watch::Sender::new(state),
+            digests: Mutex::default(),
+            digests_kept,
+            damaged: watch::Sender::new(None),
+            ready,
+        }
+    }
+
+    /// What stands there now.
+    pub(crate) fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// To wait for changes.
+    pub(crate) fn watch(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// A fold begins: from a checkpoint its views may be read at once; from nothing only when it is through.
+    pub(crate) fn begin(&self, begun: Beginning) {
+        let Beginning { store, position, digest, end, rebuilding } = begun;
+        let mut digests = self.lock_digests();
+        digests.clear();
+        digests.push_back((position.seq, digest));
+        drop(digests);
+        self.change(|state| {
+            state.generation += 1;
+            state.epoch = position.epoch;
+            state.seq = position.seq;
+            state.end = end;
+            state.store = rebuilding.is_none().then_some(store);
+            state.phase = match rebuilding {
+                Some(reason) => Phase::Rebuilding { percent: 0, reason },
+                None => Phase::CatchingUp { percent: percent(position.seq, end) },
+            };
+        });
+    }
+
+    /// A batch is stored; everything up to `position` was in it or before it.
+    pub(crate) fn folded(&self, store: &Store, committed: Committed, position: Seq, caught_up: bool) {
+        let mut digests = self.lock_digests();
+        digests.extend(committed.digests);
+        let spare = digests.len().saturating_sub(self.digests_kept.max(1));
+        digests.drain(..spare);
+        drop(digests);
+        self.change(|state| {
+            state.seq = state.seq.max(position).max(committed.checkpoint.seq);
+            if caught_up {
+                // What was erased at the stream's end never comes.
+                state.seq = state.seq.max(state.end);
+            }
+            state.folded = committed.checkpoint.folded;
+            state.undecodable = committed.checkpoint.undecodable;
+            state.erase_jobs += committed.erase_jobs;
+            let is_through = state.seq >= state.end;
+            match &mut state.phase {
+                Phase::Live => {}
+                _ if is_through => {
+                    state.phase = Phase::Live;
+                    state.store = Some(store.clone());
+                }
+                Phase::Rebuilding { percent: done, .. } | Phase::CatchingUp { percent: done } => {
+                    *done = percent(state.seq, state.end);
+                }
+                Phase::Starting | Phase::Waiting { .. } => {}
+            }
+        });
+    }
+
+    /// Nothing may be read for now, for this reason.
+    pub(crate) fn wait(&self, reason: String) {
+        self.change(|state| {
+            state.store = None;
+            state.phase = Phase::Waiting { reason };
+        });
+    }
+
+    /// Says that the views of this generation are damaged.
+    pub(crate) fn report(&self, generation: u64, damage: Damage) {
+        self.damaged.send_replace(Some((generation, damage)));
+    }
+
+    /// Waits until somebody finds the present views damaged.
+    pub(crate) async fn damaged(&self) -> Damage {
+        let mut damaged = self.damaged.subscribe();
+        loop {
+            let generation = self.state.borrow().generation;
+            if let Some((of, damage)) = &*damaged.borrow_and_update()
+                && *of == generation
+            {
+                return damage.clone();
+            }
+            // Never ends by a closed channel: `self` holds the sender.
+            let _ = damaged.changed().await;
+        }
+    }
+
+    /// The newest digest at or before a sequence; none where that lies further back than digests are kept.
+    pub(crate) fn digest_at(&self, seq: Seq) -> Option<Digest> {
+        let digests = self.lock_digests();
+        let after = digests.partition_point(|(at, _)| *at <= seq);
+        Some(digests.get(after.checked_sub(1)?)?.1)
+    }
+
+    fn lock_digests(&self) -> std::sync::MutexGuard<'_, VecDeque<(Seq, Digest)>> {
+        self.digests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        self.state.send_modify(|state| {
+            let before = state.phase.clone();
+            change(state);
+            if state.phase != before {
+                self.tell(state);
+            }
+        });
+    }
+
+    fn tell(&self, state: &State) {
+        match &state.phase {
+            Phase::Live => self.ready.ready(),
+            Phase::Starting => self.ready.not_ready("starting"),
+            Phase::Rebuilding { percent, reason } => self.ready.not_ready(format!("rebuilding {percent} % ({reason})")),
+            Phase::CatchingUp { percent } => self.ready.not_ready(format!("catching up {percent} %")),
+            Phase::Waiting { reason } => self.ready.not_ready(reason.clone()),
+        }
+    }
+}
+
+fn percent(seq: Seq, end: Seq) -> u8 {
+    let percent = u128::from(seq.0) * 100 / u128::from(end.0.max(1));
+    percent.min(100) as u8
+}
+
+/// The views, folded up to `min_seq`: waits for that a while.
+pub(crate) async fn folded_to(board: &Board, min_seq: Seq, patience: Duration) -> Result<State, Failure> {
+    let mut state = board.watch();
+    let settled = |state: &State| state.store.is_none() || state.seq >= min_seq;
+    let waited = tokio::time::timeout(patience, state.wait_for(settled)).await;
+    let state = match waited {
+        Ok(Ok(state)) => state.clone(),
+        _ => board.state(),
+    };
+    let why = match &state.phase {
+        Phase::Rebuilding { percent, .. } => format!("the history is being rebuilt: {percent} %"),
+        Phase::Starting => "the projector is starting".to_owned(),
+        // The reason names files: that is for the log and the operator, not for who asks.
+        Phase::Waiting { .. } => "the projector waits for its log or its disk".to_owned(),
+        Phase::CatchingUp { .. } | Phase::Live if state.seq >= min_seq && state.store.is_some() => return Ok(state),
+        Phase::CatchingUp { .. } | Phase::Live => format!("folded up to {}, not {min_seq} yet", state.seq),
+    };
+    Err(Failure::refused(Code::Unavailable, why))
+}
