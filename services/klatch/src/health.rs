@@ -1,0 +1,64 @@
+//! `klatch health`: is a server ready, and if not, why.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::{Request, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::AnyError;
+
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// Say whether a server is ready, and if not, why
+#[derive(clap::Args)]
+#[command(after_help = "Exit code: 0 ready, 1 not ready or not there. Good as a container's health check.")]
+pub(crate) struct Args {
+    /// The server's address
+    #[arg(long, default_value = "http://127.0.0.1:5004")]
+    url: String,
+}
+
+pub(crate) async fn run(args: Args) -> Result<ExitCode, AnyError> {
+    let address: Uri = format!("{}/readyz", args.url.trim_end_matches('/')).parse()?;
+    if address.scheme_str() != Some("http") {
+        return Err(format!("--url {}: only http:// addresses can be asked", args.url).into());
+    }
+    let (is_ready, report) = match timeout(ANSWER_WITHIN, ask(address)).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => return Err(format!("{} does not answer ({error}): is it running?", args.url).into()),
+        Err(_) => return Err(format!("{} took longer than {ANSWER_WITHIN:?} to answer", args.url).into()),
+    };
+    writeln!(io::stdout(), "{}", if is_ready { "ready" } else { "not ready" })?;
+    for (name, condition) in report["conditions"].as_object().into_iter().flatten() {
+        let state = condition["state"].as_str().unwrap_or("?");
+        let reason = condition["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+        writeln!(io::stdout(), "  {name}: {state}{reason}")?;
+    }
+    Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn ask(address: Uri) -> Result<(bool, Value), AnyError> {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let request = Request::get(address).body(Empty::new())?;
+    let response = client.request(request).await.map_err(innermost)?;
+    let is_ready = response.status().is_success();
+    let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await?.to_bytes();
+    Ok((is_ready, serde_json::from_slice(&body).unwrap_or_default()))
+}
+
+/// "Connection refused" says more than "client error (Connect)".
+fn innermost(error: hyper_util::client::legacy::Error) -> AnyError {
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string().into()
+}

@@ -1,0 +1,37 @@
+//! `klatch projector`: a projector alone, with a broker that runs elsewhere.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use klatch_eventlog::Log;
+use klatch_service::{Health, Metrics, shutdown, telemetry};
+
+use crate::AnyError;
+use crate::settings::{self, DataFlag, NatsFlag};
+
+/// Run a projector alone: what answers for history, rooms and members
+///
+/// It folds the log into views below its data folder, which can be deleted at any time: they are made anew.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  klatch projector --nats nats://10.0.0.5:4222 --data /var/lib/klatch
+  nats --server nats://10.0.0.5:4222 micro info klatch-projector")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    nats: NatsFlag,
+    #[command(flatten)]
+    data: DataFlag,
+}
+
+pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, AnyError> {
+    let settings = settings::read(file, [args.nats.layers(), args.data.layers()].concat())?.value;
+    telemetry::init(&settings.telemetry)?;
+    settings::tell_ignored_variables();
+    let shutdown = shutdown::on_signals()?;
+    let opening = Log::open(settings.log_options("klatch-projector", None));
+    let Some(log) = shutdown.run_until_cancelled(opening).await else { return Ok(ExitCode::SUCCESS) };
+    let ready = Health::new().condition("projector", "starting");
+    klatch_projector::run(settings.projector, log?, shutdown, ready, &Metrics::new()).await?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,173 @@
+//! `klatch up`: the broker, the projector and the edge in one process, and nothing to configure.
+//!
+//! Stopping goes against the flow: first the edge (nobody new, everybody told), then the projector, last the broker. All
+//! of it takes less than ten seconds.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use klatch_edge::config::DemoPerson;
+use klatch_eventlog::Log;
+use klatch_service::config::Layer;
+use klatch_service::{Health, Metrics, shutdown, telemetry};
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::Broker;
+use crate::data_folder::DataFolder;
+use crate::settings::{self, DataFlag, ListenFlag, NatsFlag, Settings};
+use crate::supervision::Services;
+use crate::{AnyError, demo, signer};
+
+// With the broker's own 2.5 s these make less than the 10 s that a stop may take.
+const EDGE_DRAIN_MS_MAX: u64 = 4_500;
+const EDGE_PATIENCE: Duration = Duration::from_millis(5_000);
+const PROJECTOR_PATIENCE: Duration = Duration::from_millis(2_000);
+
+/// Run everything in one process: broker, projector, edge
+///
+/// Needs no configuration: it finds nats-server (or fetches it once), keeps everything in ./klatch-data and listens on
+/// 127.0.0.1:5004. Ctrl-C or SIGTERM stops it within ten seconds, the broker last, with nothing lost.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  klatch up --dev                                 try it: open http://127.0.0.1:5004
+  klatch up --data /var/lib/klatch --listen 0.0.0.0:5004
+  klatch up --nats nats://10.0.0.5:4222           with a broker of your own
+
+Without --dev, tokens are verified with edge.auth.keys; where there are none, with a key that is made in the data folder
+and that `klatch token mint --user ID` signs with.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    data: DataFlag,
+    #[command(flatten)]
+    listen: ListenFlag,
+    #[command(flatten)]
+    nats: NatsFlag,
+    /// The nats-server to run [default: .tools/bin/nats-server, else the one on PATH, else a fetched one]
+    #[arg(long, value_name = "PATH", conflicts_with = "nats")]
+    nats_server: Option<PathBuf>,
+    /// Add two demo people whose tokens anybody can make; on loopback addresses only
+    #[arg(long)]
+    dev: bool,
+}
+
+impl Args {
+    fn layers(&self) -> Vec<Layer> {
+        let nats_server = self.nats_server.iter().map(|path| Layer::one("--nats-server", "broker.nats_server", path));
+        let flags = [self.data.layers(), self.listen.layers(), self.nats.layers(), nats_server.collect()];
+        flags.concat()
+    }
+}
+
+pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, AnyError> {
+    let mut settings = settings::read(file, args.layers())?.value;
+    if args.dev {
+        demo::apply(&mut settings)?;
+    }
+    telemetry::init(&settings.telemetry)?;
+    settings::tell_ignored_variables();
+    let shutdown = shutdown::on_signals()?;
+    let health = Health::new();
+
+    let Some(prepared) = shutdown.run_until_cancelled(prepare(&mut settings, &health)).await else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let (folder, broker) = prepared?;
+    let url = broker.as_ref().map(|broker| broker.url().to_owned());
+    let served = serve(&settings, &folder, url.as_deref(), &health, &shutdown).await;
+    if let Some(broker) = broker {
+        broker.stop().await;
+    }
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+/// Takes the data folder, starts the broker unless there is one, sees to a key.
+async fn prepare(settings: &mut Settings, health: &Health) -> Result<(DataFolder, Option<Broker>), AnyError> {
+    let folder = DataFolder::open(&settings.data).await?;
+    if settings.edge.auth.keys.is_empty() {
+        settings.edge.auth.keys.push(signer::own_key(folder.path())?);
+    }
+    settings.edge.drain_ms_max = settings.edge.drain_ms_max.min(EDGE_DRAIN_MS_MAX);
+    if settings.broker.url.is_some() {
+        return Ok((folder, None));
+    }
+    let condition = health.condition("broker", "starting");
+    let broker = Broker::start(&folder, settings.broker.nats_server.clone(), condition).await?;
+    Ok((folder, Some(broker)))
+}
+
+/// Runs the services until `shutdown`, or until one of them fails.
+async fn serve(
+    settings: &Settings,
+    folder: &DataFolder,
+    url: Option<&str>,
+    health: &Health,
+    shutdown: &CancellationToken,
+) -> Result<(), AnyError> {
+    // A connection each: a fold under full load must not stand in the way of a command.
+    let opening = async {
+        let for_edge = Log::open(settings.log_options("klatch-edge", url)).await?;
+        let for_projector = Log::open(settings.log_options("klatch-projector", url)).await?;
+        Ok::<_, AnyError>((for_edge, for_projector))
+    };
+    let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
+    let (for_edge, for_projector) = opened?;
+
+    let metrics = Metrics::new();
+    let announcement =
+        Announcement { folder: folder.path().to_owned(), demo: settings.edge.demo.clone(), health: health.clone() };
+    let mut services = Services::default();
+    let (edge, edge_health, edge_metrics) = (settings.edge.clone(), health.clone(), metrics.clone());
+    services.start("edge", EDGE_PATIENCE, |stop| async move {
+        let bound = |addresses: &[SocketAddr]| announcement.make_when_ready(addresses);
+        Ok(klatch_edge::run(edge, for_edge, edge_health, &edge_metrics, bound, stop).await?)
+    });
+    let (projector, caught_up) = (settings.projector.clone(), health.condition("projector", "starting"));
+    services.start("projector", PROJECTOR_PATIENCE, |stop| async move {
+        Ok(klatch_projector::run(projector, for_projector, stop, caught_up, &metrics).await?)
+    });
+    services.until(shutdown).await
+}
+
+/// What the person at the terminal wants to know.
+struct Announcement {
+    folder: PathBuf,
+    demo: Vec<DemoPerson>,
+    health: Health,
+}
+
+impl Announcement {
+    /// Prints it once everything is ready.
+    fn make_when_ready(self, addresses: &[SocketAddr]) {
+        let addresses: Arc<[SocketAddr]> = addresses.into();
+        tokio::spawn(async move {
+            if self.health.settled().await.ready {
+                // Nobody may be reading.
+                let _ = io::stdout().lock().write_all(self.text(&addresses).as_bytes());
+            }
+        });
+    }
+
+    fn text(&self, addresses: &[SocketAddr]) -> String {
+        let mut text = String::from("\n");
+        for address in addresses {
+            text.push_str(&format!("  Open http://{address}\n"));
+        }
+        if let (Some(address), false) = (addresses.first(), self.demo.is_empty()) {
+            text.push_str(&format!(
+                "\n  Tokens of the demo people, for clients of your own (ws://{address}/chat/ws):\n"
+            ));
+            for person in &self.demo {
+                text.push_str(&format!("  {:<4} {}\n", person.user_id, person.token));
+            }
+        } else {
+            text.push_str("\n  A token to sign in with: klatch token mint --user ID\n");
+        }
+        text.push_str(&format!("\n  Everything is kept in {}. Ctrl-C stops it.\n\n", self.folder.display()));
+        text
+    }
+}
