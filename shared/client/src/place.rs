@@ -124,3 +124,91 @@ impl Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn renamed(prev: u64, seq: u64) -> TimelineEvent {
+        let data = json!({
+            "roomId": "r", "name": "R", "settings": {"access": "open"}, "archived": false, "by": "ada",
+            "timestamp": "2026-01-01T00:00:00.000Z",
+        });
+        let frame = json!({"event": "chat.roomUpdated", "seq": seq, "prev": prev, "data": data});
+        TimelineEvent::parse(&serde_json::value::to_raw_value(&frame).unwrap()).unwrap()
+    }
+
+    fn joined(seq: u64, recovered: Option<bool>, events: &[(u64, u64)]) -> Joined {
+        let item = |(prev, seq): &(u64, u64)| {
+            json!({"event": "chat.roomUpdated", "seq": seq, "prev": prev, "data": {
+                "roomId": "r", "name": "R", "settings": {"access": "open"}, "archived": false, "by": "ada",
+                "timestamp": "2026-01-01T00:00:00.000Z",
+            }})
+        };
+        let events: Vec<_> = events.iter().map(item).collect();
+        let mut data = json!({
+            "roomId": "r", "epoch": uuid::Uuid::nil(), "seq": seq, "events": events, "more": false,
+            "historyReady": true, "users": [], "userCount": 0, "member": null,
+            "room": {"roomId": "r", "type": "group", "name": "R", "settings": {"access": "open"}, "archived": false},
+        });
+        if let Some(recovered) = recovered {
+            data["recovered"] = json!(recovered);
+        }
+        serde_json::from_str(&data.to_string()).unwrap()
+    }
+
+    fn attached(seq: u64) -> Place {
+        let mut place = Place::new(None, 8, 2);
+        assert_eq!(place.joined(&joined(seq, None, &[])).how, How::Fresh);
+        place
+    }
+
+    fn seqs(caught_up: &CatchUp) -> Vec<u64> {
+        caught_up.missed.iter().map(|event| event.seq.0).collect()
+    }
+
+    #[test]
+    fn what_is_known_is_dropped_what_is_next_is_taken_and_what_is_beyond_is_a_gap() {
+        let mut place = attached(5);
+        assert_eq!(place.admit(&renamed(3, 5)), Verdict::Drop);
+        assert_eq!(place.admit(&renamed(6, 7)), Verdict::Gap);
+        assert_eq!(place.admit(&renamed(5, 6)), Verdict::Deliver);
+        assert_eq!(place.admit(&renamed(5, 6)), Verdict::Drop, "a failover of the broker repeats");
+        assert_eq!(place.admit(&renamed(2, 9)), Verdict::Deliver, "a smaller prev: something was erased");
+        assert_eq!(place.position().map(|position| position.seq), Some(Seq(9)));
+    }
+
+    #[test]
+    fn a_resume_is_what_was_missed_and_then_what_came_meanwhile() {
+        let mut place = attached(5);
+        place.joining();
+        assert_eq!(place.admit(&renamed(7, 8)), Verdict::Drop, "held");
+        let caught_up = place.joined(&joined(8, Some(true), &[(3, 5), (5, 7), (7, 8)]));
+        assert_eq!((caught_up.how, seqs(&caught_up), caught_up.gap), (How::Resumed, vec![7, 8], false));
+        assert_eq!(place.admit(&renamed(8, 9)), Verdict::Deliver);
+    }
+
+    #[test]
+    fn what_was_not_recovered_is_a_page_and_not_a_run_of_events() {
+        let mut place = attached(5);
+        place.joining();
+        let caught_up = place.joined(&joined(50, Some(false), &[(48, 49), (49, 50)]));
+        assert_eq!((caught_up.how, seqs(&caught_up)), (How::Reset, vec![]));
+        place.joining();
+        assert_eq!(place.joined(&joined(50, None, &[])).how, How::Reset, "a server that says nothing promises nothing");
+    }
+
+    #[test]
+    fn too_much_to_hold_is_a_gap() {
+        let mut place = attached(5);
+        place.joining();
+        for seq in 6..=9 {
+            place.admit(&renamed(seq - 1, seq));
+        }
+        let caught_up = place.joined(&joined(5, Some(true), &[]));
+        assert_eq!((seqs(&caught_up), caught_up.gap), (vec![6, 7], false));
+        assert_eq!(place.admit(&renamed(9, 10)), Verdict::Gap);
+    }
+}

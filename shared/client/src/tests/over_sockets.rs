@@ -86,12 +86,16 @@ async fn a_refusal_is_the_answer() {
 #[tokio::test]
 async fn no_message_overtakes_another_of_its_room_not_even_when_sent_again() {
     let server = Server::start().await;
-    let (client, mut peer) = connected(&server, Limits::default()).await;
+    let limits = Limits { reconnect_ms_min: 1, ..Limits::default() };
+    let (client, mut peer) = connected(&server, limits).await;
     let both = tokio::spawn(async move {
         let room = lobby();
         tokio::join!(client.send(&room, "one"), client.send(&room, "two"))
     });
-    let (_, one) = peer.expect("chat.message").await;
+    let (id, one) = peer.expect("chat.message").await;
+    let failure = json!({"code": "unavailable", "message": "not now", "retryable": true});
+    peer.send(json!({"event": "error", "id": id, "data": failure})).await;
+    assert_eq!(peer.expect("chat.message").await, (id, one.clone()));
     drop(peer);
     let mut peer = server.welcome().await;
     let (_, again) = peer.ack_message(7).await;
