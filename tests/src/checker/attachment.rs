@@ -90,10 +90,11 @@ impl<'h> Attachment<'h> {
 
     /// The last sequence of the timeline that it was given, at the end of the recording or before entry `index`.
     pub fn reached(&self, index: usize) -> Seq {
-        let live = self.heard.iter().take_while(|(noted, _)| noted.index < index).filter_map(|(_, heard)| match heard {
-            Heard::Frame(frame) if frame.prev.is_some() => Some(frame.seq),
-            _ => None,
-        });
+        let live =
+            self.heard.iter().take_while(|(noted, _)| noted.index < index).filter_map(|(_, heard)| match heard {
+                Heard::Frame(frame) if frame.prev.is_some() => Some(frame.seq),
+                _ => None,
+            });
         live.chain([self.joined.at.seq]).max().unwrap_or_default()
     }
 
@@ -142,7 +143,9 @@ impl<'h> Desk<'h, '_> {
             Observation::Heard { session, room, event, person } => {
                 self.hear(now, *session, room, Heard::Passing(event, person.as_ref()));
             }
-            Observation::Closed { session } => self.end_all(now, End::Closed, |attachment| attachment.session == *session),
+            Observation::Closed { session } => {
+                self.end_all(now, End::Closed, |attachment| attachment.session == *session)
+            }
             Observation::Died { service: Service::Edge(edge) } => {
                 self.end_all(now, End::Died, |attachment| attachment.edge == edge);
             }
@@ -165,14 +168,7 @@ impl<'h> Desk<'h, '_> {
         }
     }
 
-    fn begin(
-        &mut self,
-        now: Noted,
-        call: &Call<'h>,
-        room: &'h Room,
-        since: Option<&'h Position>,
-        joined: &'h Joined,
-    ) {
+    fn begin(&mut self, now: Noted, call: &Call<'h>, room: &'h Room, since: Option<&'h Position>, joined: &'h Joined) {
         let Some(connection) = self.connections.get(&call.session) else { return };
         self.open.insert((call.session, room), self.attachments.len());
         self.attachments.push(Attachment {
@@ -217,7 +213,8 @@ impl<'h> Desk<'h, '_> {
 
     fn end_all(&mut self, now: Noted, end: End, of: impl Fn(&Attachment<'h>) -> bool) {
         let attachments = &self.attachments;
-        let ending: Vec<_> = self.open.iter().filter(|(_, place)| of(&attachments[**place])).map(|(key, _)| *key).collect();
+        let ending: Vec<_> =
+            self.open.iter().filter(|(_, place)| of(&attachments[**place])).map(|(key, _)| *key).collect();
         for (session, room) in ending {
             self.end(now, session, room, end);
         }

@@ -144,7 +144,10 @@ pub fn judge(run: &Run<'_>) -> Result<Vec<Violation>, Unsound> {
 
 /// How many sends were acknowledged: what a run must have for its silence to mean anything.
 pub fn acknowledged(run: &Run<'_>) -> usize {
-    run.calls.iter().filter(|call| matches!((call.command, call.answer), (Command::Send { .. }, Some((Answer::Stored { .. }, _))))).count()
+    run.calls
+        .iter()
+        .filter(|call| matches!((call.command, call.answer), (Command::Send { .. }, Some((Answer::Stored { .. }, _)))))
+        .count()
 }
 
 fn sends<'h>(run: &Run<'h>) -> Result<BTreeMap<Send, Tries<'h>>, Unsound> {

@@ -11,7 +11,9 @@ use super::run::Run;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// Somebody was shown as attached long after their last session ended.
-    #[error("{observer} saw {person} in {room} at {seen}; their last session ended at {ended}, and they had until {until}")]
+    #[error(
+        "{observer} saw {person} in {room} at {seen}; their last session ended at {ended}, and they had until {until}"
+    )]
     Ghost {
         /// Who saw it.
         observer: Session,

@@ -367,6 +367,8 @@ pub struct Joined {
     pub events: Vec<Frame>,
     /// Whether there is older history, where `events` is a page.
     pub more: bool,
+    /// False where no page of history could be had; `events` says nothing then.
+    pub history_ready: bool,
     /// Who is attached, the joiner included.
     pub users: Vec<Person>,
     /// How many are attached; more than `users` in a big room.
@@ -422,9 +424,8 @@ impl History {
     pub fn read(lines: impl BufRead) -> io::Result<Self> {
         let mut entries = Vec::new();
         for (number, line) in lines.lines().enumerate() {
-            let entry = serde_json::from_str(&line?).map_err(|error| {
-                io::Error::new(io::ErrorKind::InvalidData, format!("line {}: {error}", number + 1))
-            })?;
+            let entry = serde_json::from_str(&line?)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("line {}: {error}", number + 1)))?;
             entries.push(entry);
         }
         Ok(Self { entries })

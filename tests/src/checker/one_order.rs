@@ -6,7 +6,7 @@ use std::ops::Bound;
 
 use super::attachment::{Attachment, Heard};
 use super::history::{Frame, Observation};
-use super::ledger::Told;
+use super::ledger::{Log, Told};
 use super::name::{Epoch, Room, Seq, Session};
 use super::run::Run;
 
@@ -158,8 +158,13 @@ fn judge_recovery(attachment: &Attachment<'_>, found: &mut Vec<Violation>) {
 
 fn judge_sequence(attachment: &Attachment<'_>, found: &mut Vec<Violation>) {
     let mut last = attachment.from();
+    let joined_at = attachment.joined.at.seq;
     for frame in attachment.timeline() {
         let (session, room, seq) = (attachment.session, attachment.room.clone(), frame.seq);
+        if seq > joined_at {
+            // What was last of the missed may have been erased: the answer's position stands for it.
+            last = last.max(joined_at);
+        }
         if seq <= last {
             found.push(Violation::OutOfOrder { session, room, seq, after: last });
             continue;
@@ -177,8 +182,8 @@ fn judge_against_log(run: &Run<'_>, attachment: &Attachment<'_>, found: &mut Vec
     let given: BTreeMap<Seq, &Frame> = attachment.timeline().map(|frame| (frame.seq, frame)).collect();
     let (from, to) = (attachment.from(), attachment.reached(usize::MAX));
     if from < to {
-        for &seq in log.timeline.range((Bound::Excluded(from), Bound::Included(to))).map(|(seq, _)| seq) {
-            if !given.contains_key(&seq) {
+        for (&seq, told) in log.timeline.range((Bound::Excluded(from), Bound::Included(to))) {
+            if !given.contains_key(&seq) && !is_left_out(attachment, log, seq, told) {
                 found.push(Violation::Missed { session, room: room.clone(), seq });
             }
         }
@@ -209,6 +214,13 @@ fn judge_against_log(run: &Run<'_>, attachment: &Attachment<'_>, found: &mut Vec
             found.push(Violation::NotInLog { session, room, seq: frame.seq, event });
         }
     }
+}
+
+/// A resume leaves out what was deleted by then, whether or not the log still holds it.
+fn is_left_out(attachment: &Attachment<'_>, log: &Log<'_>, seq: Seq, told: &Told<'_>) -> bool {
+    let joined_at = attachment.joined.at.seq;
+    let deletion = told.message().and_then(|message| log.deletions.get(&message));
+    seq <= joined_at && deletion.is_some_and(|deletion| seq < deletion.seq && deletion.seq <= joined_at)
 }
 
 fn judge_agreement(run: &Run<'_>, found: &mut Vec<Violation>) {

@@ -71,7 +71,9 @@ impl Item<'_> {
     /// The author, if it is a message that is there to be read.
     pub fn readable_by_others_than(&self, person: &Person) -> bool {
         match &self.body {
-            Body::Message { author, deleted, .. } | Body::Erased { author, deleted, .. } => !deleted && author != person,
+            Body::Message { author, deleted, .. } | Body::Erased { author, deleted, .. } => {
+                !deleted && author != person
+            }
             Body::Notice(_) => false,
         }
     }

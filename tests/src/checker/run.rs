@@ -79,7 +79,10 @@ impl<'h> Run<'h> {
             }),
             _ => None,
         });
-        let joined = self.attachments.iter().filter(|attachment| attachment.joined.recovered != Some(true));
+        let joined = self
+            .attachments
+            .iter()
+            .filter(|attachment| attachment.joined.recovered != Some(true) && attachment.joined.history_ready);
         asked.chain(joined.map(|attachment| Page {
             session: attachment.session,
             person: attachment.person,

@@ -136,9 +136,9 @@ struct Marks {
 impl Marks {
     fn of(run: &Run<'_>, shown: &Shown<'_>) -> Self {
         let room = &shown.listed.room;
-        let quiet = run.history.entries[..shown.asked.index].iter().rposition(
-            |entry| matches!(&entry.what, Observation::Settled { room: settled, .. } if settled == room),
-        );
+        let quiet = run.history.entries[..shown.asked.index]
+            .iter()
+            .rposition(|entry| matches!(&entry.what, Observation::Settled { room: settled, .. } if settled == room));
         let (mut least, mut most) = (Seq(0), Seq(0));
         for call in run.calls.iter().filter(|call| call.person == shown.person && call.asked < shown.answered) {
             let Command::Read { room: marked, seq } = call.command else { continue };
@@ -169,9 +169,8 @@ fn count(log: &Log<'_>, shown: &Shown<'_>, marks: &Marks) -> (i64, i64) {
         own.filter(|item| erased || !matches!(item.body, Body::Erased { .. })).map(|item| item.seq).max()
     };
     let unread_after = |mark: Seq| {
-        let unread = |item: &&Item<'_>| {
-            item.seq > mark && item.seq >= floor && item.readable_by_others_than(shown.person)
-        };
+        let unread =
+            |item: &&Item<'_>| item.seq > mark && item.seq >= floor && item.readable_by_others_than(shown.person);
         i64::try_from(items.iter().filter(unread).count()).unwrap_or(i64::MAX)
     };
     // A rebuild from a log without an erased message of one's own can't know that it had moved the mark.
@@ -183,9 +182,10 @@ fn count(log: &Log<'_>, shown: &Shown<'_>, marks: &Marks) -> (i64, i64) {
 /// The room's log in the one life of the stream that holds it. A list of rooms names no epoch: over a wiped stream nothing
 /// is judged.
 fn log_of<'r, 'h>(run: &'r Run<'h>, room: &Room) -> Option<(&'h Epoch, &'r Log<'h>)> {
-    let mut logs = run.ledger.lives().flat_map(|(epoch, life)| {
-        life.rooms().filter(|(name, _)| *name == room).map(move |(_, log)| (epoch, log))
-    });
+    let mut logs = run
+        .ledger
+        .lives()
+        .flat_map(|(epoch, life)| life.rooms().filter(|(name, _)| *name == room).map(move |(_, log)| (epoch, log)));
     let only = logs.next()?;
     logs.next().is_none().then_some(only)
 }

@@ -142,9 +142,10 @@ fn judge_pages(run: &Run<'_>, found: &mut Vec<Violation>) {
     for page in run.pages() {
         let Some(log) = run.ledger.log(&page.at.epoch, page.room) else { continue };
         // Newest first: where one item is wrong, the newest says most, and one is enough.
-        let wrong = page.items.iter().rev().find_map(|item| {
-            judge_event(log, page.person, page.room, item.seq, item.seq.max(page.at.seq), Way::Page)
-        });
+        let wrong =
+            page.items.iter().rev().find_map(|item| {
+                judge_event(log, page.person, page.room, item.seq, item.seq.max(page.at.seq), Way::Page)
+            });
         found.extend(wrong);
     }
 }
@@ -219,7 +220,8 @@ fn judge_lists(run: &Run<'_>, found: &mut Vec<Violation>) {
                 // Whoever becomes a member while the list is made may stand in it.
                 let from = Seq(listed.seq.0 + 1);
                 let standing = log.standing_before(call.person, from);
-                let invited_or_later = log.members.get(call.person).is_some_and(|all| all.range(from..).next().is_some());
+                let invited_or_later =
+                    log.members.get(call.person).is_some_and(|all| all.range(from..).next().is_some());
                 let open = log.rules_before(from).is_some_and(|rules| rules.open);
                 let outside = matches!(standing, Standing::Removed | Standing::Banned { ends: false })
                     || !log.members.contains_key(call.person);

@@ -1,0 +1,91 @@
+//! What is there after the run: the log, event by event, and the digests of what was folded from it.
+
+use async_nats::jetstream;
+use futures_util::TryStreamExt;
+use klatch_domain::Address;
+use klatch_eventlog::subject;
+use serde_json::{Value, json};
+
+use crate::checker::history::{Fold, Observation, Slot};
+use crate::checker::name::{Epoch, Room, Seq};
+use crate::cluster::{Cluster, query};
+
+const STREAM: &str = "CHAT_EVENTS";
+/// Where the stream's metadata has its epoch.
+const EPOCH_KEY: &str = "klatch.epoch";
+
+impl Cluster {
+    /// The stream that holds everything.
+    pub async fn stream(&self) -> jetstream::stream::Stream {
+        let jetstream = jetstream::new(self.broker.client().await);
+        jetstream.get_stream(STREAM).await.unwrap_or_else(|error| panic!("no stream {STREAM}: {error}"))
+    }
+
+    /// The stream's life.
+    pub async fn epoch(&self) -> Epoch {
+        let stream = self.stream().await;
+        let metadata = &stream.cached_info().config.metadata;
+        let epoch = metadata.get(EPOCH_KEY);
+        Epoch(epoch.unwrap_or_else(|| panic!("no epoch in {metadata:?}")).clone())
+    }
+
+    /// The last sequence of a room's timeline; 0 where there is none.
+    pub async fn last_of(&self, room: &Room) -> Seq {
+        let room = klatch_domain::RoomId::parse(&room.0).expect("a room of these tests has an id");
+        let subject = subject::event(&Address::Timeline(room));
+        match self.stream().await.get_last_raw_message_by_subject(&subject).await {
+            Ok(message) => Seq(message.sequence),
+            Err(_) => Seq(0),
+        }
+    }
+
+    /// Notes the whole log ([`Observation::Stored`], [`Observation::Replayed`]).
+    ///
+    /// # Panics
+    /// When something in it is no JSON or lies on a subject of no room.
+    pub async fn read_back(&self) {
+        let epoch = self.epoch().await;
+        let stream = self.stream().await;
+        let last = stream.cached_info().state.last_sequence;
+        let from_start = jetstream::consumer::pull::OrderedConfig::default();
+        let consumer = stream.create_consumer(from_start).await.expect("an ordered consumer can be made");
+        let mut messages = consumer.messages().await.expect("it delivers");
+        let mut pending = stream.cached_info().state.messages;
+        while pending > 0 {
+            let Some(message) = messages.try_next().await.expect("the log can be read") else { break };
+            let info = message.info().expect("a delivered message says where it is from");
+            pending = info.pending;
+            let seq = Seq(info.stream_sequence);
+            self.note_stored(&epoch, seq, &message.subject, &message.payload);
+        }
+        self.recorder.note(Observation::Replayed { epoch, last: Seq(last) });
+    }
+
+    fn note_stored(&self, epoch: &Epoch, seq: Seq, subject: &str, payload: &[u8]) {
+        let address = subject::parse_event(subject).unwrap_or_else(|| panic!("{seq} lies on {subject}"));
+        let mut stored: Value = serde_json::from_slice(payload)
+            .unwrap_or_else(|error| panic!("{seq} on {subject}: {error}: {}", String::from_utf8_lossy(payload)));
+        let slot = match &address {
+            Address::Timeline(_) => Slot::Timeline,
+            Address::Member(_, user) => Slot::Member(user.as_str().into()),
+            Address::Info(_) => Slot::Info,
+        };
+        let (epoch, room) = (epoch.clone(), Room::from(address.room().as_str()));
+        let event = stored["event"].as_str().unwrap_or_default().to_owned();
+        let data = stored["data"].take();
+        self.recorder.note(Observation::Stored { epoch, seq, room, slot, event, data });
+    }
+
+    /// Asks the running projector for its digest after everything up to `at` (or the stream's end), and notes it.
+    pub async fn note_digest(&self, how: Fold, at: Option<Seq>) -> (Seq, String) {
+        let end = self.stream().await.cached_info().state.last_sequence;
+        let at = at.unwrap_or(Seq(end));
+        let answer = query(&self.broker.client().await, "digest", &json!({"at": at, "minSeq": at})).await;
+        let epoch = Epoch(answer["epoch"].as_str().expect("a digest has an epoch").to_owned());
+        let position = Seq(answer["at"].as_u64().expect("a digest has a position"));
+        let digest = answer["digest"].as_str().expect("a digest is text").to_owned();
+        let projector = self.projector_name();
+        self.recorder.note(Observation::Folded { projector, how, epoch, position, digest: digest.clone() });
+        (position, digest)
+    }
+}
