@@ -232,3 +232,79 @@ pub(crate) async fn folded_to(board: &Board, min_seq: Seq, patience: Duration) -
     };
     Err(Failure::refused(Code::Unavailable, why))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::checkpoint::Checkpoint;
+    use crate::tests::scene::EPOCH;
+    use klatch_service::Health;
+
+    fn board(digests_kept: usize) -> (Board, Health) {
+        let health = Health::new();
+        let ready = health.condition("projector", "not begun");
+        (Board::new(EPOCH, digests_kept, ready), health)
+    }
+
+    fn digest(n: u64) -> Digest {
+        Digest::of_row(&[&n.to_le_bytes()])
+    }
+
+    fn commit(board: &Board, store: &Store, seqs: &[u64], caught_up: bool) {
+        let last = Seq(*seqs.last().unwrap());
+        let checkpoint = Checkpoint { seq: last, ..Checkpoint::beginning(EPOCH) };
+        let digests = seqs.iter().map(|seq| (Seq(*seq), digest(*seq))).collect();
+        board.folded(store, Committed { checkpoint, digests, erase_jobs: 0 }, last, caught_up);
+    }
+
+    fn begin(board: &Board, store: &Store, end: u64, rebuilding: bool) {
+        let position = Position { epoch: EPOCH, seq: Seq::ZERO };
+        let rebuilding = rebuilding.then(|| "a test".to_owned());
+        board.begin(Beginning { store: store.clone(), position, digest: Digest::default(), end: Seq(end), rebuilding });
+    }
+
+    #[test]
+    fn a_digest_is_known_between_events_and_as_far_back_as_digests_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), 1 << 20).unwrap();
+        let (board, _health) = board(3);
+        begin(&board, &store, 0, true);
+        assert_eq!(board.digest_at(Seq(5)), Some(Digest::default()));
+        commit(&board, &store, &[2, 4], false);
+        commit(&board, &store, &[9, 10], false);
+        let known = [(3, None), (4, Some(4)), (8, Some(4)), (9, Some(9)), (99, Some(10))];
+        for (at, expected) in known {
+            assert_eq!(board.digest_at(Seq(at)), expected.map(digest), "at {at}");
+        }
+    }
+
+    #[tokio::test]
+    async fn views_that_are_made_anew_are_read_only_when_they_are_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), 1 << 20).unwrap();
+        let (board, health) = board(3);
+        begin(&board, &store, 100, true);
+        commit(&board, &store, &[45], false);
+        assert_eq!(health.report().reasons(), ["projector: rebuilding 45 % (a test)"]);
+        let refused = folded_to(&board, Seq(1), Duration::from_secs(5)).await.unwrap_err();
+        let expected = Failure::refused(Code::Unavailable, "the history is being rebuilt: 45 %");
+        assert_eq!(refused, expected);
+        // The last message of the stream was erased: nothing comes for it.
+        commit(&board, &store, &[98], true);
+        assert!(health.report().ready);
+        assert_eq!(folded_to(&board, Seq(100), Duration::ZERO).await.unwrap().seq, Seq(100));
+    }
+
+    #[tokio::test]
+    async fn damage_counts_against_the_views_it_was_found_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), 1 << 20).unwrap();
+        let (board, _health) = board(3);
+        begin(&board, &store, 0, false);
+        board.report(1, Damage::Malformed("old"));
+        begin(&board, &store, 0, false);
+        assert!(tokio::time::timeout(Duration::from_millis(20), board.damaged()).await.is_err());
+        board.report(2, Damage::Malformed("new"));
+        assert_eq!(board.damaged().await, Damage::Malformed("new"));
+    }
+}

@@ -4,7 +4,7 @@
 //! at least once, whatever dies when. Orders are done from the highest sequence down: an edit goes before its message,
 //! because a rebuild in between finds the edit's place only as long as the message is there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,39 +36,41 @@ pub(crate) async fn run(log: Log, board: Arc<Board>, dir: PathBuf, numbers: Numb
     let mut state = board.watch();
     let mut pause = PAUSE;
     loop {
-        let present = state.borrow_and_update().clone();
+        // Views that are to be made anew must not be held open while waiting: take them, use them, drop them.
+        let State { store, generation, erase_jobs, .. } = state.borrow_and_update().clone();
+        let had_views = store.is_some();
         let done = tokio::select! {
-            done = erase_some(&log, &present, &dir, &numbers) => done,
+            done = erase_some(&log, store, &dir, &numbers) => done,
             () = stop.cancelled() => return,
         };
-        match done {
-            Ok(done) if done == ORDERS_AT_ONCE => pause = PAUSE,
-            Ok(_) => {
-                pause = PAUSE;
-                let (seen, generation) = (present.erase_jobs, present.generation);
-                let is_new = |state: &State| {
-                    state.store.is_some()
-                        && (state.erase_jobs != seen || state.generation != generation || present.store.is_none())
-                };
-                tokio::select! {
-                    changed = state.wait_for(is_new) => if changed.is_err() { return },
-                    () = stop.cancelled() => return,
+        let next = async {
+            match done {
+                Ok(ORDERS_AT_ONCE) => pause = PAUSE,
+                Ok(_) => {
+                    pause = PAUSE;
+                    let is_new = |state: &State| {
+                        let is_same = state.erase_jobs == erase_jobs && state.generation == generation && had_views;
+                        state.store.is_some() && !is_same
+                    };
+                    // Never ends by a closed channel: the board outlives its watchers.
+                    let _ = state.wait_for(is_new).await;
+                }
+                Err(why) => {
+                    tracing::warn!(why, "what was deleted could not be erased yet");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
                 }
             }
-            Err(why) => {
-                tracing::warn!(why, "what was deleted could not be erased yet");
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE_MAX),
-                    () = stop.cancelled() => return,
-                }
-            }
+        };
+        if stop.run_until_cancelled(next).await.is_none() {
+            return;
         }
     }
 }
 
 /// Does some orders; says how many there were.
-async fn erase_some(log: &Log, state: &State, dir: &std::path::Path, numbers: &Numbers) -> Result<usize, String> {
-    let Some(store) = state.store.clone() else { return Ok(0) };
+async fn erase_some(log: &Log, store: Option<Store>, dir: &Path, numbers: &Numbers) -> Result<usize, String> {
+    let Some(store) = store else { return Ok(0) };
     let orders = blocking({
         let store = store.clone();
         move || orders(&store)

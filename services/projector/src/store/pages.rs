@@ -146,11 +146,9 @@ impl Pages {
             };
             self.newest.insert(room.clone(), newest);
         }
-        let newest = self.newest.get_mut(room);
-        Ok(newest.map(|newest| {
-            newest.used_in = self.batch;
-            newest
-        }))
+        let Some(newest) = self.newest.get_mut(room) else { return Ok(None) };
+        newest.used_in = self.batch;
+        Ok(Some(newest))
     }
 
     fn begin(&mut self, room: &RoomId, item: NewItem<'_>) {
