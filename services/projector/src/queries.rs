@@ -30,8 +30,8 @@ use crate::store::checkpoint::SCHEMA;
 use crate::store::{Damage, guarded};
 use crate::views::{Failure, Reading, history, members, rooms, unread};
 
-/// Left of the largest message that the broker takes: for headers and what surrounds the items.
-const BYTES_AROUND: usize = 64 * 1024;
+/// Left of the largest message that the broker takes: for headers, what surrounds the items, and one item on top.
+const BYTES_AROUND: usize = 128 * 1024;
 /// Orders of the eraser are counted up to this for the status.
 const ORDERS_COUNTED_MAX: usize = 10_000;
 /// For how long the service waits for queries under way when it stops.
@@ -52,7 +52,7 @@ pub(crate) struct Desk {
 impl Desk {
     /// A desk that answers from the board's views.
     pub(crate) fn new(log: &Log, board: &Arc<Board>, numbers: &Numbers, config: &Config) -> Desk {
-        let payload_max = log.client().map_or(HISTORY_BYTES_MAX, |client| client.server_info().max_payload);
+        let payload_max = log.client().map_or(HISTORY_BYTES_MAX, async_nats::Client::max_payload);
         Desk {
             log: log.clone(),
             board: Arc::clone(board),

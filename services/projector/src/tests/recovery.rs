@@ -9,10 +9,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::running::{BOUND, House};
-use super::scene::{EPOCH, Log, Views, info, sent, standing, stored};
+use super::scene::{EPOCH, Log, Views, edited, info, sent, standing, stored};
+use crate::fold::Fold;
 use crate::rebuild::{Doubt, assess};
 use crate::store::checkpoint::{Checkpoint, Fingerprint, SCHEMA};
-use crate::store::{Batch, Store, key};
+use crate::store::{Batch, Store, guarded, key};
 
 /// A room with some hundred messages, and what ben sees of them.
 async fn lived_in() -> (House, Vec<Value>) {
@@ -144,6 +145,50 @@ async fn a_broker_restored_from_before_the_checkpoint_is_noticed_and_gets_a_new_
     assert_eq!(status.folded, 1);
     assert_eq!(house.history("ben", Seq::ZERO).await.unwrap(), Vec::<Value>::new());
     projector.stop().await;
+}
+
+#[test]
+fn files_as_a_crash_leaves_them_lead_to_the_same_or_are_known_for_damaged() {
+    let mut log = Log::open_room();
+    for n in 0..1_500 {
+        log.say("ada", &format!("m{n}"), "some words that fill a line");
+        if n % 40 == 39 {
+            log.add(|seq| edited("r", "ada", &format!("m{}", n / 2), "other words", seq));
+        }
+    }
+    let whole = Views::of(&log);
+    let dir = tempfile::tempdir().unwrap();
+    let images = tempfile::tempdir().unwrap();
+    let mut gone_on = 0;
+    {
+        let store = Store::open(dir.path(), 1 << 20).unwrap();
+        let mut fold = Fold::open(store, EPOCH, 1 << 20).unwrap();
+        for (n, batch) in log.0.chunks(13).enumerate() {
+            batch.iter().for_each(|stored| fold.fold(stored).unwrap());
+            fold.commit(batch.last()).unwrap();
+            if n % 5 == 4 {
+                fold.flush().unwrap();
+            }
+            if n % 3 == 2 {
+                copy(dir.path(), &images.path().join(n.to_string()));
+            }
+        }
+    }
+    for image in fs::read_dir(images.path()).unwrap() {
+        let image = image.unwrap().path();
+        let opened = guarded(|| Fold::open(Store::open(&image, 1 << 20)?, EPOCH, 1 << 20));
+        let Ok(mut fold) = opened else { continue };
+        gone_on += 1;
+        log.0.iter().for_each(|stored| fold.fold(stored).unwrap());
+        fold.commit(log.0.last()).unwrap();
+        assert_eq!(fold.digest(), whole.fold.digest(), "{}", image.display());
+        let pages = |store: &Store| {
+            let rows = store.scan(b"p", b"p").map(|entry| entry.unwrap().1.to_vec());
+            rows.collect::<Vec<_>>()
+        };
+        assert_eq!(pages(fold.store()), pages(&whole.store));
+    }
+    assert!(gone_on > 20, "only {gone_on} images could be opened at all");
 }
 
 fn copy(from: &Path, to: &Path) {
