@@ -34,8 +34,13 @@ export class Klatch {
 
   static async start(): Promise<Klatch> {
     const klatch = new Klatch(await freePort(), await mkdtemp(join(tmpdir(), "klatch-browser-")));
-    await klatch.up();
-    return klatch;
+    try {
+      await klatch.up();
+      return klatch;
+    } catch (error) {
+      await klatch.stop();
+      throw error;
+    }
   }
 
   get url(): string {
@@ -45,7 +50,7 @@ export class Klatch {
   /** Starts it, on the data and the port that it had before. */
   async up(): Promise<void> {
     const listen = `127.0.0.1:${this.port}`;
-    const child = spawn(BINARY, ["up", "--dev", "--data", this.data, "--listen", listen], { cwd: ROOT });
+    const child = spawn(BINARY, ["up", "--dev", "--data", this.data, "--listen", listen], { cwd: ROOT, env: environment() });
     this.#process = child;
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => (this.#log = (this.#log + text).slice(-20_000)));
@@ -94,6 +99,11 @@ export class Klatch {
   async #brokerPid(): Promise<number> {
     return Number.parseInt(await readFile(join(this.data, "broker", "nats-server.pid"), "utf8"), 10);
   }
+}
+
+/** The tests' own variables are none of klatch's settings, and it refuses what it does not know. */
+function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("KLATCH_")));
 }
 
 async function freePort(): Promise<number> {

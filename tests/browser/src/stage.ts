@@ -33,7 +33,11 @@ export class Stage {
     const holder: { stage: Stage } = { stage: null as unknown as Stage };
     before(async () => {
       const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-      const [klatch, browser] = await Promise.all([Klatch.start(), chromium.launch({ executablePath, args: ARGUMENTS })]);
+      const browser = await chromium.launch({ executablePath, args: ARGUMENTS });
+      const klatch = await Klatch.start().catch(async (error: unknown) => {
+        await browser.close();
+        throw error;
+      });
       holder.stage = new Stage(klatch, browser);
     });
     after(async () => {

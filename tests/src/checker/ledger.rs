@@ -209,8 +209,24 @@ impl<'h> Log<'h> {
         standings.take_while(|(_, standing)| **standing == Standing::Joined).last().map(|(seq, _)| *seq)
     }
 
+    /// What `position`, a sequence of the timeline, means for a person who was shown the room there: a position counts the
+    /// timeline only, so if they joined next and nothing was said in between, they may have been shown it after that.
+    pub fn as_of(&self, person: &Person, position: Seq) -> Seq {
+        let later = (Bound::Excluded(position), Bound::Unbounded);
+        let next = self.members.get(person).and_then(|standings| standings.range(later).next());
+        match next {
+            Some((&joined, Standing::Joined))
+                if self.timeline.range((Bound::Excluded(position), Bound::Excluded(joined))).next().is_none() =>
+            {
+                joined
+            }
+            _ => position,
+        }
+    }
+
     /// From which sequence on a person may read, as of `position`.
     pub fn floor(&self, person: &Person, position: Seq) -> Seq {
+        let position = self.as_of(person, position);
         match self.rules.range(..=position).next_back() {
             Some((_, rules)) if rules.from_join => self.joined_at(person, position).unwrap_or(position),
             _ => Seq(0),

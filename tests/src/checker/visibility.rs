@@ -128,12 +128,14 @@ pub fn shown(run: &Run<'_>) -> usize {
 fn judge_attached(run: &Run<'_>, found: &mut Vec<Violation>) {
     for attachment in &run.attachments {
         let Some(log) = run.ledger.log(&attachment.joined.at.epoch, attachment.room) else { continue };
-        let joined_at = attachment.joined.at.seq;
+        let (person, room, joined_at) = (attachment.person, attachment.room, attachment.joined.at.seq);
         for frame in attachment.timeline() {
-            let way = if frame.seq <= joined_at { Way::Resumed } else { Way::Live };
-            // What is resumed is shown at the position of the answer; what is live, when it is stored.
-            let moment = frame.seq.max(joined_at);
-            found.extend(judge_event(log, attachment.person, attachment.room, frame.seq, moment, way));
+            let violation = if frame.seq <= joined_at {
+                judge_event(log, person, room, frame.seq, after(log, person, joined_at), Way::Resumed)
+            } else {
+                judge_event(log, person, room, frame.seq, frame.seq, Way::Live)
+            };
+            found.extend(violation);
         }
     }
 }
@@ -142,21 +144,27 @@ fn judge_pages(run: &Run<'_>, found: &mut Vec<Violation>) {
     for page in run.pages() {
         let Some(log) = run.ledger.log(&page.at.epoch, page.room) else { continue };
         // Newest first: where one item is wrong, the newest says most, and one is enough.
-        let wrong =
-            page.items.iter().rev().find_map(|item| {
-                judge_event(log, page.person, page.room, item.seq, item.seq.max(page.at.seq), Way::Page)
-            });
+        let wrong = page.items.iter().rev().find_map(|item| {
+            let moment = after(log, page.person, item.seq.max(page.at.seq));
+            judge_event(log, page.person, page.room, item.seq, moment, Way::Page)
+        });
         found.extend(wrong);
     }
 }
 
+/// What is shown at a position is shown after everything up to it.
+fn after(log: &Log<'_>, person: &Person, position: Seq) -> Seq {
+    Seq(log.as_of(person, position).0 + 1)
+}
+
+/// `moment`: what a person may read follows from what lies before it.
 fn judge_event(log: &Log<'_>, person: &Person, room: &Room, seq: Seq, moment: Seq, way: Way) -> Option<Violation> {
     let (person, room) = (person.clone(), room.clone());
     let standing = log.standing_before(&person, moment);
     if !may_read(log, &standing, moment, way) {
         return Some(Violation::NotForThem { person, room, seq, way, standing });
     }
-    let floor = log.floor(&person, moment);
+    let floor = log.floor(&person, Seq(moment.0.saturating_sub(1)));
     (seq < floor).then_some(Violation::BeforeTheirTime { person, room, seq, way, floor })
 }
 
