@@ -170,6 +170,12 @@ impl Log {
         Ok(records.iter().filter_map(|record| subject::parse_lease(&record.subject)).collect())
     }
 
+    /// The edges that have entries, alive or dead. Reads every entry there is: for a look once in a while.
+    pub async fn present_edges(&self) -> Result<HashSet<EdgeId>, ReadError> {
+        let records = self.present(subject::PRESENCE_OF_ROOMS).await?;
+        Ok(records.iter().filter_map(|record| Some(subject::parse_presence(&record.subject)?.2)).collect())
+    }
+
     /// Removes all entries of a dead edge.
     pub async fn forget_edge(&self, edge: &EdgeId) -> Result<(), EraseError> {
         self.broker().purge(Stream::Presence, &subject::presence_of_edge(edge)).await

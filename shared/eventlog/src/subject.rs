@@ -22,6 +22,8 @@ pub const MARKS: &str = "chat.mark.>";
 /// Everything stored in `CHAT_PRESENCE`.
 pub const PRESENCE: &str = "chat.presence.>";
 /// Every edge's lease, as stored.
+pub(crate) const PRESENCE_OF_ROOMS: &str = "chat.presence.*.room.*.presence.*.*";
+/// All leases of edges.
 pub(crate) const LEASES: &str = "chat.presence.lease.*";
 /// Every member event of every room, live.
 pub(crate) const LIVE_MEMBERS: &str = "chat.live.*.room.*.member.*";

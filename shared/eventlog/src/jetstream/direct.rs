@@ -2,7 +2,7 @@
 //!
 //! Any replica answers, so an answer may lag behind the leader; whoever needs the last word asks it.
 
-use async_nats::{Message, Request, Subscriber, header};
+use async_nats::{Message, Request, header};
 use futures_util::StreamExt;
 use klatch_domain::Seq;
 use serde::Serialize;
@@ -31,6 +31,7 @@ struct Get<'a> {
 }
 
 /// What the end of an answer says.
+#[derive(Debug, PartialEq, Eq)]
 enum End {
     /// Nothing matched.
     Nothing,
@@ -101,7 +102,10 @@ impl JetStream {
 }
 
 /// Each message of an answer names the one before it, so nothing can be lost on the way unseen.
-async fn collect(answers: &mut Subscriber, records: &mut Vec<Record>) -> Result<End, ReadError> {
+async fn collect(
+    answers: &mut (impl futures_util::Stream<Item = Message> + Unpin),
+    records: &mut Vec<Record>,
+) -> Result<End, ReadError> {
     let mut before = 0;
     let follows = |message: &Message, before: u64| {
         let headers = message.headers.as_ref();
@@ -140,5 +144,58 @@ fn end(message: &Message) -> End {
         pending: number("Nats-Num-Pending".parse().expect("a header's name")).unwrap_or(0),
         last: number(header::NATS_LAST_SEQUENCE).unwrap_or(0),
         up_to: number("Nats-UpTo-Sequence".parse().expect("a header's name")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::{HeaderMap, StatusCode};
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn message(status: Option<u16>, headers: &[(&'static str, u64)]) -> Message {
+        let mut map: HeaderMap =
+            headers.iter().map(|(name, value)| ((*name).parse().unwrap(), value.to_string().into())).collect();
+        map.insert(header::NATS_SUBJECT, "chat.event.43.room.general.timeline");
+        Message {
+            subject: "_INBOX.x".into(),
+            reply: None,
+            payload: Bytes::new(),
+            headers: Some(map),
+            status: status.map(|status| StatusCode::from_u16(status).unwrap()),
+            description: None,
+            length: 0,
+        }
+    }
+
+    fn event(seq: u64, before: u64) -> Message {
+        message(None, &[("Nats-Sequence", seq), ("Nats-Last-Sequence", before)])
+    }
+
+    fn eob(last: u64) -> Message {
+        message(Some(204), &[("Nats-Num-Pending", 3), ("Nats-Last-Sequence", last)])
+    }
+
+    async fn read(answer: Vec<Message>) -> Result<(End, Vec<u64>), ReadError> {
+        let mut records = Vec::new();
+        let end = collect(&mut futures_util::stream::iter(answer), &mut records).await?;
+        Ok((end, records.iter().map(|record| record.seq.0).collect()))
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_whole_or_an_error() {
+        let whole = read(vec![event(4, 0), event(9, 4), eob(9)]).await.unwrap();
+        assert_eq!(whole, (End::Batch { pending: 3, last: 9, up_to: None }, vec![4, 9]));
+        assert_eq!(read(vec![message(Some(404), &[])]).await.unwrap(), (End::Nothing, vec![]));
+        for (what, holey) in [
+            ("its beginning", vec![event(9, 4), eob(9)]),
+            ("its middle", vec![event(4, 0), event(12, 9), eob(12)]),
+            ("its last", vec![event(4, 0), eob(9)]),
+            ("its end", vec![event(4, 0)]),
+            ("one that was erased meanwhile", vec![event(4, 0), message(Some(404), &[])]),
+        ] {
+            assert!(matches!(read(holey).await, Err(ReadError::Unavailable(_))), "without {what}");
+        }
     }
 }

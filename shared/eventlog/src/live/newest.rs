@@ -58,6 +58,15 @@ mod tests {
     }
 
     #[test]
+    fn a_rooms_state_never_goes_back() {
+        let mut newest = Newest::default();
+        assert!(newest.is_new_info(Seq(5)));
+        assert!(!newest.is_new_info(Seq(5)));
+        assert!(!newest.is_new_info(Seq(4)));
+        assert_eq!(newest.info(), Seq(5));
+    }
+
+    #[test]
     fn memory_is_bounded_and_forgetting_never_brings_back_the_old() {
         let mut newest = Newest::default();
         let user = |number: u64| UserId::parse(format!("u{number}")).unwrap();

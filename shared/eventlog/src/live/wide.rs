@@ -23,12 +23,19 @@ pub struct LiveLeases {
 impl Log {
     /// Every member event from now on.
     pub async fn live_members(&self) -> Result<LiveMembers, ReadError> {
-        Ok(LiveMembers { ear: self.broker().listen(subject::LIVE_MEMBERS).await? })
+        Ok(LiveMembers { ear: self.hear(subject::LIVE_MEMBERS).await? })
     }
 
     /// Every lease from now on.
     pub async fn live_leases(&self) -> Result<LiveLeases, ReadError> {
-        Ok(LiveLeases { ear: self.broker().listen(subject::LIVE_LEASES).await? })
+        Ok(LiveLeases { ear: self.hear(subject::LIVE_LEASES).await? })
+    }
+
+    /// A subscription is only queued at first; an answer on the same connection says that the server has it.
+    async fn hear(&self, subject: &str) -> Result<Ear, ReadError> {
+        let ear = self.broker().listen(subject).await?;
+        self.last_seq().await?;
+        Ok(ear)
     }
 }
 

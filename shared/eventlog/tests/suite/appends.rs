@@ -57,10 +57,12 @@ async fn a_repeat_is_known_even_after_the_standing_changed(ground: Ground) {
     let joined = appended(log.append(joined).await.unwrap());
     let send = |key: &str| by(&ada, vec![entry(timeline(&room), "hi").if_last(standing.clone(), joined).under(key)]);
     let sent = appended(log.append(send("m1")).await.unwrap());
-    appended(log.append(by(&ada, vec![entry(standing.clone(), "muted").if_own(joined)])).await.unwrap());
+    let muted = by(&ada, vec![entry(standing.clone(), "muted").if_own(joined)]);
+    let muted = appended(log.append(muted).await.unwrap());
 
     assert_eq!(log.append(send("m1")).await, Ok(Outcome::Duplicate { seq: sent }));
     assert_eq!(log.append(send("m2")).await, Ok(Outcome::StandingChanged));
+    assert_eq!(log.last_seq().await.unwrap(), muted, "asking for an id stored something");
 }
 
 async fn a_join_repeated_is_a_repeat_and_a_second_join_is_not(ground: Ground) {

@@ -96,6 +96,14 @@ async fn a_frozen_broker_stores_each_event_once_when_it_goes_on() {
     let mut ground = Ground::jetstream_with(|options| Options { append_patience: patience, ..options }).await;
     let (log, room, ada) = (ground.log.clone(), room("r"), user("ada"));
     ground.server().pause();
+    // Its threads stop one after the other.
+    klatch_testkit::eventually(BOUND, "the broker to be frozen", async || {
+        match tokio::time::timeout(patience, log.last_seq()).await {
+            Err(_silent) => Ok(()),
+            Ok(answer) => Err(format!("{answer:?}")),
+        }
+    })
+    .await;
     let mut appending = Box::pin(log.append(by(&ada, vec![entry(member(&room, &ada), "joined").if_own(Seq::ZERO)])));
     let early = tokio::time::timeout(Duration::from_millis(500), &mut appending).await;
     assert!(early.is_err(), "a frozen broker answered: {early:?}");
