@@ -26,6 +26,8 @@ export class Klatch {
   readonly data: string;
   #process: ChildProcess | null = null;
   #log = "";
+  /** Why it does not run, if it should and does not. */
+  #failure: string | null = null;
 
   private constructor(port: number, data: string) {
     this.port = port;
@@ -52,6 +54,9 @@ export class Klatch {
     const listen = `127.0.0.1:${this.port}`;
     const child = spawn(BINARY, ["up", "--dev", "--data", this.data, "--listen", listen], { cwd: ROOT, env: environment() });
     this.#process = child;
+    this.#failure = null;
+    child.on("error", (error) => (this.#failure = `${BINARY} can't be started: ${error.message}`));
+    child.on("exit", (code) => (this.#failure = `klatch ended with ${code}:\n${this.#log}`));
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => (this.#log = (this.#log + text).slice(-20_000)));
     }
@@ -62,7 +67,7 @@ export class Klatch {
   async down(): Promise<void> {
     const child = this.#process;
     this.#process = null;
-    if (child === null || child.exitCode !== null) return;
+    if (child === null || this.#failure !== null) return;
     const exit = once(child, "exit");
     child.kill("SIGTERM");
     await exit;
@@ -90,8 +95,7 @@ export class Klatch {
   }
 
   async #isReady(): Promise<true | null> {
-    const { exitCode } = this.#process ?? { exitCode: null };
-    if (exitCode !== null) throw new Error(`klatch ended with ${exitCode}:\n${this.#log}`);
+    if (this.#failure !== null) throw new Error(this.#failure);
     const response = await fetch(new URL("/readyz", this.url)).catch(() => null);
     return response?.ok ? true : null;
   }
