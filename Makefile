@@ -1,3 +1,92 @@
-tools: ## get nats-server 2.15 or newer into .tools/bin, unless it is there or on PATH
+# Everything a person types. Each target does its own set-up and asks no question; what is missing is said in one line.
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+# Where cargo puts what it builds.
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+KLATCH := $(TARGET)/release/klatch
+
+WEB_SOURCES := $(shell find services/web shared/client-ts \( -name node_modules -o -name dist -o -name .test \) -prune -o -type f -print)
+
+.PHONY: help run test check web tools binary clean test-rust test-ts test-seeds test-browser fmt clippy deny schemas
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: tools binary ## build everything and start it on http://127.0.0.1:5004, with two demo people (ARGS="--listen …")
+	@exec $(KLATCH) up --dev $(ARGS)
+
+test: tools test-rust test-ts test-seeds test-browser ## every test: Rust, TypeScript, older clients, the page in Chromium
+
+check: fmt clippy deny schemas ## everything that needs no running system: format, lints, licences, schemas
+
+tools: need-python3 ## get nats-server 2.15 or newer into .tools/bin, unless it is there or on PATH
 	@python3 scripts/nats_server.py .tools/bin
-.PHONY: tools
+
+# The page is embedded in the binary, so it comes first; where there is no npm, the binary says how to get it.
+ifneq ($(shell command -v npm),)
+web: services/web/dist/index.html ## build the page
+binary: services/web/dist/index.html
+else
+web: need-npm
+binary: no-page
+endif
+
+binary: need-cargo ## build target/release/klatch
+	@cargo build --release -p klatch
+
+services/web/dist/index.html: node_modules/.package-lock.json $(WEB_SOURCES)
+	@npm run --silent build
+	@touch $@
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@npm ci --no-progress
+	@touch $@
+
+test-rust: need-cargo tools
+	cargo test --workspace
+
+test-ts: need-npm node_modules/.package-lock.json
+	npm test
+
+test-seeds: need-npm node_modules/.package-lock.json tools binary
+	KLATCH_BIN=$(KLATCH) npm run test:seeds
+
+test-browser: need-npm need-chromium services/web/dist/index.html tools binary
+	KLATCH_BIN=$(KLATCH) npm run test:browser
+
+fmt: need-cargo
+	cargo fmt --all --check
+
+clippy: need-cargo
+	cargo clippy --workspace --all-targets -- -D warnings
+
+deny: need-cargo
+	@command -v cargo-deny >/dev/null || { echo "make: licences and advisories need cargo-deny: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny check
+
+schemas: need-npm node_modules/.package-lock.json
+	npm run check
+
+clean: ## remove what was built and downloaded; klatch-data stays
+	rm -rf target .tools node_modules services/web/dist services/web/.test shared/client-ts/dist tests/browser/dist
+
+# What a machine must have, and what to do if it hasn't.
+.PHONY: need-cargo need-npm need-python3 need-chromium no-page
+need-cargo:
+	@command -v cargo >/dev/null || { echo "make: Rust is missing: see https://rustup.rs" >&2; exit 1; }
+
+need-python3:
+	@command -v python3 >/dev/null || { echo "make: python3 is missing: apt install python3" >&2; exit 1; }
+
+need-npm:
+	@command -v npm >/dev/null || { echo "make: node and npm are missing: apt install nodejs npm (node 20 or newer)" >&2; exit 1; }
+
+need-chromium:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { echo "make: the browser tests need Chromium: apt install chromium" >&2; exit 1; }
+
+no-page:
+	@echo "make: no npm here, so the binary comes without the page; for the page: apt install nodejs npm, then make run" >&2

@@ -79,7 +79,8 @@ const ENVIRONMENT: Environment<'static> = Environment {
         Alias { variable: "INTERNAL_API_KEY", key: "edge.internal_api_key", convert: as_it_is },
         Alias { variable: "MAX_CONNECTIONS_PER_USER", key: "edge.limits.connections_per_user_max", convert: as_it_is },
     ],
-    not_settings: &["KLATCH_CONFIG", "KLATCH_TOKEN", "KLATCH_URL"],
+    // Read by the command line, and by the tests of this repository.
+    not_settings: &["KLATCH_CONFIG", "KLATCH_TOKEN", "KLATCH_URL", "KLATCH_BIN"],
 };
 
 /// Variables of chat services that Klatch stands in for: their stores and queues are no more.

@@ -95,7 +95,7 @@ async fn prepare(settings: &mut Settings, health: &Health) -> Result<(DataFolder
     if settings.broker.url.is_some() {
         return Ok((folder, None));
     }
-    let condition = health.condition("broker", "starting");
+    let condition = health.condition("nats-server", "starting");
     let broker = Broker::start(&folder, settings.broker.nats_server.clone(), condition).await?;
     Ok((folder, Some(broker)))
 }

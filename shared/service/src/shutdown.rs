@@ -26,6 +26,7 @@ pub fn on_signals() -> io::Result<CancellationToken> {
             _ = interrupt.recv() => {}
         }
         tracing::warn!("stopping at once");
+        #[expect(clippy::disallowed_methods, reason = "whoever asks twice wants no more Drop to be waited for")]
         std::process::exit(130);
     });
     Ok(token)
