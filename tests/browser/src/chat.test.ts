@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { until } from "./deadline.js";
+import { program } from "./program.js";
 import { Stage } from "./stage.js";
 
 const file = Stage.forFile();
@@ -97,4 +98,40 @@ test("a direct message finds somebody who has nothing open", async () => {
   await ada.say("Just between us");
   await ben.roomRow("Just between us").click();
   await ben.sees("Just between us");
+});
+
+test("what a moderator does is seen by all, and by the one it is done to", async () => {
+  const ada = await program(file.stage.klatch, "Ada");
+  const room = "salon";
+  await ada.join(room);
+  const ben = await file.stage.enter("Ben");
+  await ben.join(room);
+
+  const about = { roomId: room, userId: "ben" };
+  await ada.request("chat.mute", about);
+  await ben.page.getByText("Ben was muted by ada").waitFor();
+  await ben.say("may I?");
+  await ben.page.locator("[data-pending]").getByText("You have been muted").waitFor();
+  await ada.request("chat.mute", { ...about, remove: true });
+  await ben.page.getByText("Ben may write again").waitFor();
+  await ben.page.getByRole("button", { name: "Try again" }).click();
+  await ben.sees("may I?");
+
+  await ada.request("chat.kick", { ...about, reason: "goodbye" });
+  await ben.page.getByText("A moderator removed you").waitFor();
+  assert.equal(await ben.roomRow(room).count(), 0);
+  ada.close();
+});
+
+test("one person on two devices is one conversation", async () => {
+  const desk = await file.stage.enter("Ada");
+  const phone = await file.stage.enter("Ada");
+  for (const device of [desk, phone]) await device.join("notes to self");
+  await desk.say("buy milk");
+  await phone.sees("buy milk");
+  await phone.say("done");
+  await desk.sees("done");
+  await desk.allSent();
+  for (const device of [desk, phone]) assert.deepEqual(await device.texts(), ["buy milk", "done"]);
+  assert.equal(await desk.here("Ada").count(), 1);
 });

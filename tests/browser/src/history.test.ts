@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Client, type Socket } from "@klatch/client";
-import { WebSocket } from "ws";
+import type { Locator } from "playwright-core";
 import { until } from "./deadline.js";
+import { program } from "./program.js";
 import { Stage } from "./stage.js";
 
 const file = Stage.forFile();
@@ -12,11 +12,7 @@ const MESSAGES = 180;
 
 /** Says many things quickly, as a program does. */
 async function fill(room: string): Promise<void> {
-  const [person] = await file.stage.klatch.demoPeople();
-  const url = `ws://127.0.0.1:${file.stage.klatch.port}/chat/ws`;
-  const openSocket = (to: string, protocols: string[]): Socket => new WebSocket(to, protocols) as unknown as Socket;
-  const client = new Client({ url, token: person?.token ?? "", openSocket });
-  client.connect();
+  const client = await program(file.stage.klatch, "Ada");
   await client.join(room);
   let sent = 0;
   client.on("outgoing", ({ state }) => {
@@ -65,7 +61,7 @@ test("who reads further up stays there while news come, and is told of them", as
   await until("it is in sight", async () => ((await isInSight(ben.message("news from below"))) ? true : null));
 });
 
-async function isInSight(message: import("playwright-core").Locator): Promise<boolean> {
+async function isInSight(message: Locator): Promise<boolean> {
   return message.first().evaluate((element) => {
     const { top, bottom } = element.getBoundingClientRect();
     return bottom > 0 && top < innerHeight;

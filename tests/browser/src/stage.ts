@@ -1,6 +1,7 @@
 /** One system and one browser for the tests of a file; every page is watched for what must never happen. */
 
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { after, before } from "node:test";
 import { chromium, type Browser, type BrowserContextOptions } from "playwright-core";
 import { Klatch } from "./klatch.js";
@@ -17,6 +18,15 @@ const ARGUMENTS = [
   "--disable-sync",
 ];
 
+/** The distribution's own; nothing is downloaded. */
+const CHROMIUMS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+function chromiumPath(): string {
+  const path = process.env["CHROMIUM"] ?? CHROMIUMS.find((candidate) => existsSync(candidate));
+  if (path === undefined) throw new Error(`no Chromium at ${CHROMIUMS.join(", ")}: apt install chromium, or set CHROMIUM`);
+  return path;
+}
+
 export class Stage {
   readonly klatch: Klatch;
   readonly #browser: Browser;
@@ -32,8 +42,7 @@ export class Stage {
   static forFile(): { readonly stage: Stage } {
     const holder: { stage: Stage } = { stage: null as unknown as Stage };
     before(async () => {
-      const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-      const browser = await chromium.launch({ executablePath, args: ARGUMENTS });
+      const browser = await chromium.launch({ executablePath: chromiumPath(), args: ARGUMENTS });
       const klatch = await Klatch.start().catch(async (error: unknown) => {
         await browser.close();
         throw error;
