@@ -1,7 +1,6 @@
 //! A whole system of real processes on this machine: one nats-server that syncs before it acknowledges, edges, a
 //! projector. Each can be killed (-9) and started again; the recording is told.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -237,6 +236,11 @@ impl Cluster {
         }
     }
 
+    /// The folder of everything that these processes write: the projector's data, and a log of each.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The folder that the projector is given with `--data`.
     pub fn data_folder(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -282,11 +286,10 @@ impl Doors {
     /// Connects a person to any edge that takes them, in an order of chance; for at most a minute.
     pub async fn connect_anywhere(&self, choices: &mut StdRng, person: &Person) -> Device {
         let token = self.token(person).await;
-        let first = choices.random_range(0..self.count());
-        let tries = Cell::new(first);
+        let mut edge = choices.random_range(0..self.count());
         eventually(READY_WITHIN, &format!("any edge to take {person}"), || {
-            let door = self.door(tries.get() % self.count());
-            tries.set(tries.get() + 1);
+            edge = (edge + 1) % self.count();
+            let door = self.door(edge);
             let token = &token;
             async move { Device::connect(&self.recorder, &door, person, token).await }
         })

@@ -1,5 +1,7 @@
 //! What is there after the run: the log, event by event, and the digests of what was folded from it.
 
+use std::time::Duration;
+
 use async_nats::jetstream;
 use futures_util::TryStreamExt;
 use klatch_domain::Address;
@@ -9,6 +11,7 @@ use serde_json::{Value, json};
 use crate::checker::history::{Fold, Observation, Slot};
 use crate::checker::name::{Epoch, Room, Seq};
 use crate::cluster::{Cluster, query};
+use crate::device::Device;
 
 const STREAM: &str = "CHAT_EVENTS";
 /// Where the stream's metadata has its epoch.
@@ -37,6 +40,16 @@ impl Cluster {
             Ok(message) => Seq(message.sequence),
             Err(_) => Seq(0),
         }
+    }
+
+    /// Waits until each of these devices, attached to the room, was given the end of its timeline, and notes that all is
+    /// quiet. No send may be under way.
+    pub async fn settle(&self, room: &Room, devices: &[&Device], bound: Duration) {
+        let last = self.last_of(room).await;
+        for device in devices {
+            device.until_reached(room, last, bound).await;
+        }
+        self.recorder.note(Observation::Settled { room: room.clone(), seq: last });
     }
 
     /// Notes the whole log ([`Observation::Stored`], [`Observation::Replayed`]).

@@ -1,0 +1,116 @@
+//! The projector's folder may be lost or damaged in any way: it is made anew by itself, and says the same.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use klatch_tests::checker::Promise;
+use klatch_tests::checker::history::{Answer, Fold};
+use klatch_tests::checker::name::{Room, Seq};
+use klatch_tests::cluster::{Cluster, choices, query, seed};
+use klatch_tests::device::Device;
+use klatch_tests::program;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use serde_json::json;
+
+const BOUND: Duration = Duration::from_secs(60);
+
+/// A way to damage a folder.
+type Damage = fn(&Path, &mut StdRng);
+
+fn delete(folder: &Path, _: &mut StdRng) {
+    fs::remove_dir_all(folder).expect("the views are a folder");
+}
+
+fn truncate(folder: &Path, choices: &mut StdRng) {
+    for file in files(folder) {
+        let length = fs::metadata(&file).expect("it is there").len();
+        let file = fs::File::options().write(true).open(&file).expect("it can be written");
+        file.set_len(choices.random_range(0..=length / 2)).expect("it can be cut");
+    }
+}
+
+fn flip_bits(folder: &Path, choices: &mut StdRng) {
+    const FLIPS_A_FILE: usize = 200;
+    for file in files(folder) {
+        let mut bytes = fs::read(&file).expect("it can be read");
+        for _ in 0..FLIPS_A_FILE.min(bytes.len()) {
+            let place = choices.random_range(0..bytes.len());
+            bytes[place] ^= 1 << choices.random_range(0..8);
+        }
+        fs::write(&file, bytes).expect("it can be written");
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the views are a folder").map(|entry| entry.expect("readable").path());
+    let (folders, mut all): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    all.extend(folders.iter().flat_map(|folder| files(folder)));
+    all.sort();
+    all
+}
+
+/// Two rooms with messages, edits, deletions and a kick.
+async fn furnish(ada: &Device, ben: &Device) -> Vec<Room> {
+    let rooms = vec![Room::from("lobby"), Room::from("kitchen")];
+    for room in &rooms {
+        ada.joined(room, None).await;
+        ben.joined(room, None).await;
+        for number in 0..60 {
+            let (message, at) = ada.say(room, &format!("ada {number}")).await;
+            ben.say(room, &format!("ben {number}")).await;
+            let done = match number % 10 {
+                3 => ada.edit(room, &message, at.seq, &format!("ada edited {number}")).await,
+                7 => ada.delete(room, &message, at.seq).await,
+                _ => continue,
+            };
+            assert!(matches!(done, Answer::Stored { .. }), "{done:?}");
+        }
+    }
+    rooms
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_deleted_truncated_or_bit_flipped_are_rebuilt_by_themselves_with_the_same_digest() {
+    let seed = seed();
+    let mut choices = choices(seed);
+    let mut cluster = Cluster::start(seed).await;
+    let (ada, ben) = (cluster.device(0, "ada").await, cluster.device(1, "ben").await);
+    let rooms = furnish(&ada, &ben).await;
+    let (at, digest) = cluster.note_digest(Fold::Incremental, None).await;
+    let damages: [(&str, Damage); 3] = [("deleted", delete), ("truncated", truncate), ("bit-flipped", flip_bits)];
+    for (how, damage) in damages {
+        cluster.kill_projector();
+        damage(&cluster.views_folder(), &mut choices);
+        cluster.start_projector();
+        let rebuilt = cluster.note_digest(Fold::Rebuilt, Some(at)).await;
+        assert_eq!(rebuilt, (at, digest.clone()), "after the views were {how}");
+        for room in &rooms {
+            ada.walk(room).await;
+        }
+        println!("{how}: rebuilt");
+    }
+    for room in &rooms {
+        cluster.settle(room, &[&ada, &ben], BOUND).await;
+    }
+    cluster.read_back().await;
+    cluster.expect_kept(&[Promise::ExactlyOnce, Promise::OneOrder, Promise::Replay]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_finds_the_projector_and_the_log_in_agreement() {
+    let cluster = Cluster::start(seed()).await;
+    let (ada, ben) = (cluster.device(0, "ada").await, cluster.device(1, "ben").await);
+    furnish(&ada, &ben).await;
+    let end = Seq(cluster.stream().await.cached_info().state.last_sequence);
+    let status = query(&cluster.broker.client().await, "status", &json!({})).await;
+    assert_eq!(status["undecodable"], 0, "{status}");
+    cluster.note_digest(Fold::Incremental, Some(end)).await;
+    let url = cluster.broker.url();
+    let verdict =
+        tokio::task::spawn_blocking(move || program::run(&["verify", "--nats", &url])).await.expect("it runs");
+    let (said, failed) = (String::from_utf8_lossy(&verdict.stdout), String::from_utf8_lossy(&verdict.stderr));
+    assert!(verdict.status.success(), "{said}{failed}");
+    assert!(said.contains("agrees with the log"), "{said}");
+}
