@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use klatch_domain::Seq;
+use klatch_domain::{RoomId, Seq};
 use klatch_eventlog::memory::WriteFault;
-use klatch_eventlog::{AppendError, Options, Outcome};
+use klatch_eventlog::{AppendError, Log, Options, Outcome};
 
 use crate::ground::*;
 
@@ -116,51 +116,74 @@ async fn a_frozen_broker_stores_each_event_once_when_it_goes_on() {
     assert_eq!(log.last_seq().await.unwrap(), Seq(1));
 }
 
-/// Every send is acknowledged or not; what is acknowledged is stored once, at the acknowledged sequence; nothing is stored
-/// twice, and the order is the order of sending.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kill_9_of_the_broker_under_load_loses_and_doubles_nothing() {
-    let mut ground = Ground::jetstream().await;
-    let (log, room) = (ground.log.clone(), room("r"));
-    let people: Vec<_> = (0..8).map(|number| user(&format!("u{number}"))).collect();
-    let sending = tokio::spawn({
-        let room = room.clone();
-        async move {
-            let senders = people.into_iter().map(|person| {
-                let (log, room) = (log.clone(), room.clone());
-                async move {
-                    let mut seqs = Vec::new();
-                    for number in 0..150 {
-                        let key = format!("{person}-{number:03}");
-                        let send = by(&person, vec![entry(timeline(&room), &key).under(&key)]);
-                        match log.append(send).await {
-                            Ok(Outcome::Appended { seq } | Outcome::Duplicate { seq }) => seqs.push((key, seq)),
-                            other => panic!("{key}: {other:?}"),
-                        }
-                    }
-                    assert!(seqs.is_sorted_by_key(|(_, seq)| *seq));
-                    seqs
-                }
-            });
-            join_all(senders).await.concat()
+/// What many people send at once, each one after the other.
+async fn flood(log: &Log, room: &RoomId, people: usize, sends: usize) -> Vec<(String, Seq)> {
+    let senders = (0..people).map(|number| async move {
+        let person = user(&format!("u{number}"));
+        let stored = async |append| match log.append(append).await.unwrap() {
+            Outcome::Appended { seq } | Outcome::Duplicate { seq } => seq,
+            Outcome::StandingChanged => panic!("nobody changed anything"),
+        };
+        let joined = stored(by(&person, vec![entry(member(room, &person), "joined").if_own(Seq::ZERO)])).await;
+        let mut acknowledged = Vec::with_capacity(sends);
+        for number in 0..sends {
+            let key = format!("{person}-{number:04}");
+            let send = entry(timeline(room), &key).under(&key).if_last(member(room, &person), joined);
+            acknowledged.push((key, stored(by(&person, vec![send])).await));
         }
+        assert!(acknowledged.is_sorted_by_key(|(_, seq)| *seq), "{person}'s order");
+        acknowledged
     });
-    for _ in 0..3 {
-        let before = ground.log.last_seq().await.unwrap();
+    join_all(senders).await.concat()
+}
+
+/// Kills each server in turn while people send. What was acknowledged is stored, once and at the acknowledged sequence,
+/// and was heard live, once and in order; nothing else was.
+async fn kill_9_under_load(mut ground: Ground, people: usize, sends: usize) {
+    let (log, another, room) = (ground.log.clone(), ground.another().await, room("r"));
+    let mut live = another.live_room(&room).await.unwrap();
+    let flooding = tokio::spawn({
+        let (log, room) = (log.clone(), room.clone());
+        async move { flood(&log, &room, people, sends).await }
+    });
+    let hearing = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        while heard.len() < people * sends {
+            let (seq, _, said) = next_timeline(&mut live).await;
+            heard.push((said, seq));
+        }
+        heard
+    });
+    for kill in 0..4 {
+        let before = log.last_seq().await.unwrap();
         klatch_testkit::eventually(BOUND, "more to be stored", async || {
-            let now = ground.log.last_seq().await.map_err(|error| error.to_string())?;
-            if now > Seq(before.0 + 50) { Ok(()) } else { Err(format!("{now} after {before}")) }
+            let now = log.last_seq().await.map_err(|error| error.to_string())?;
+            if now > Seq(before.0 + 50) || flooding.is_finished() { Ok(()) } else { Err(format!("still {now}")) }
         })
         .await;
-        ground.server().restart().await;
+        let index = kill % ground.servers.len();
+        ground.servers[index].restart().await;
     }
-    let acknowledged = sending.await.unwrap();
-    let range = ground.log.timeline(&room, Seq::ZERO, Seq(u64::MAX), 10_000, 16 << 20).await.unwrap();
+    let mut acknowledged = flooding.await.unwrap();
+    let mut heard = tokio::time::timeout(BOUND, hearing).await.expect("all to be heard").unwrap();
+    assert!(heard.is_sorted_by_key(|(_, seq)| *seq));
+    let range = log.timeline(&room, Seq::ZERO, Seq(u64::MAX), usize::MAX, usize::MAX).await.unwrap();
     assert!(range.complete);
     let mut stored: Vec<(String, Seq)> =
         range.events.iter().map(|stored| (words(&stored.payload), stored.seq)).collect();
-    let mut acknowledged: Vec<(String, Seq)> = acknowledged;
-    stored.sort();
-    acknowledged.sort();
-    assert_eq!(stored, acknowledged);
+    for list in [&mut acknowledged, &mut heard, &mut stored] {
+        list.sort();
+    }
+    assert!(stored == acknowledged, "{} stored, {} acknowledged", stored.len(), acknowledged.len());
+    assert!(stored == heard, "{} stored, {} heard", stored.len(), heard.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_of_the_broker_under_load_loses_and_doubles_nothing() {
+    kill_9_under_load(Ground::jetstream().await, 8, 400).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_of_each_of_three_servers_under_load_loses_and_doubles_nothing() {
+    kill_9_under_load(Ground::cluster().await, 8, 800).await;
 }
