@@ -26,8 +26,11 @@ check: fmt clippy deny schemas ## everything that needs no running system: forma
 tools: need-python3 ## get nats-server 2.15 or newer into .tools/bin, unless it is there or on PATH
 	@python3 scripts/nats_server.py .tools/bin
 
+NODE_OLDEST := 20
+NODE_WILL_DO := $(shell command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < $(NODE_OLDEST))' && echo yes)
+
 # The page is embedded in the binary, so it comes first; where there is no npm, the binary says how to get it.
-ifneq ($(shell command -v npm),)
+ifeq ($(NODE_WILL_DO),yes)
 web: services/web/dist/index.html ## build the page
 binary: services/web/dist/index.html
 else
@@ -83,10 +86,10 @@ need-python3:
 	@command -v python3 >/dev/null || { echo "make: python3 is missing: apt install python3" >&2; exit 1; }
 
 need-npm:
-	@command -v npm >/dev/null || { echo "make: node and npm are missing: apt install nodejs npm (node 20 or newer)" >&2; exit 1; }
+	@test "$(NODE_WILL_DO)" = yes || { echo "make: npm and node $(NODE_OLDEST) or newer are missing: apt install nodejs npm" >&2; exit 1; }
 
 need-chromium:
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { echo "make: the browser tests need Chromium: apt install chromium" >&2; exit 1; }
 
 no-page:
-	@echo "make: no npm here, so the binary comes without the page; for the page: apt install nodejs npm, then make run" >&2
+	@echo "make: the binary comes without the page, which needs npm and node $(NODE_OLDEST) or newer: apt install nodejs npm" >&2

@@ -33,7 +33,7 @@ pub(crate) struct Settings {
 }
 
 /// Which NATS server to use.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct BrokerSettings {
     /// The address of a server (2.15 or newer, JetStream on) that is there already, like "nats://10.0.0.5:4222"; several
@@ -41,6 +41,14 @@ pub(crate) struct BrokerSettings {
     pub(crate) url: Option<String>,
     /// The nats-server program for `klatch up` to run, where it is not to look for one.
     pub(crate) nats_server: Option<PathBuf>,
+    /// How many servers of a cluster hold each stream, where Klatch creates it: 1, 3 or 5.
+    pub(crate) replicas: usize,
+}
+
+impl Default for BrokerSettings {
+    fn default() -> BrokerSettings {
+        BrokerSettings { url: None, nats_server: None, replicas: 1 }
+    }
 }
 
 impl Default for Settings {
@@ -59,7 +67,7 @@ impl Settings {
     /// How the service `name` opens the log: at `url`, else where the settings say, else at the broker of a `klatch up`
     /// that runs on the same data folder, else at NATS's usual port on this machine.
     pub(crate) fn log_options(&self, name: &str, url: Option<&str>) -> Options {
-        let mut options = Options { name: name.to_owned(), ..Options::default() };
+        let mut options = Options { name: name.to_owned(), replicas: self.broker.replicas, ..Options::default() };
         let told = url.or(self.broker.url.as_deref()).map(str::to_owned);
         if let Some(url) = told.or_else(|| broker::url_of(&self.data)) {
             options.servers = url;
