@@ -27,7 +27,7 @@ tools: need-python3 ## get nats-server 2.15 or newer into .tools/bin, unless it 
 	@python3 scripts/nats_server.py .tools/bin
 
 NODE_OLDEST := 20
-NODE_WILL_DO := $(shell command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < $(NODE_OLDEST))' && echo yes)
+NODE_WILL_DO := $(shell command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < $(NODE_OLDEST) ? 1 : 0)' 2>/dev/null && echo yes)
 
 # The page is embedded in the binary, so it comes first; where there is no npm, the binary says how to get it.
 ifeq ($(NODE_WILL_DO),yes)
