@@ -73,12 +73,15 @@ test("what was said in another room is counted there, until it is read", async (
   const ada = await file.stage.enter("Ada");
   const ben = await file.stage.enter("Ben");
   for (const person of [ada, ben]) await person.join("office");
+  await ada.composer.fill("not yet finished");
   await ada.join("balcony");
   await ben.say("Anybody here?");
   await ben.say("Hello?");
   await ada.roomRow("office").getByText("2 unread").waitFor();
   await ada.open("office");
   await ada.sees("Hello?");
+  await ada.page.getByText("New", { exact: true }).waitFor();
+  assert.equal(await ada.composer.inputValue(), "not yet finished");
   await ada.roomRow("office").getByText("unread").waitFor({ state: "detached" });
   await until("the mark outlives a reload", async () => {
     await ada.page.reload();

@@ -13,6 +13,7 @@ import {
   type Joined,
   type Outgoing,
   type RoomId,
+  type RoomSummary,
   type RoomType,
   type User,
 } from "@klatch/client";
@@ -37,7 +38,10 @@ const FRAMES = [
   "chat.typing",
 ] as const satisfies readonly EventName[];
 
-/** So many of the latest rooms are attached, so that they are live before they are opened. */
+/** So many rooms are listed, the latest ones. */
+const ROOMS_LISTED_MAX = 500;
+const ROOMS_PAGE = 100;
+/** So many of them are attached, so that they are live before they are opened. */
 const ROOMS_ATTACHED_MAX = 50;
 const JOIN_ITEMS = 50;
 /** Read marks are sent at most this often. */
@@ -84,9 +88,9 @@ export class Chat {
   /** Asks for the rooms again. */
   async refresh(): Promise<void> {
     try {
-      const { rooms } = await this.client.request("chat.rooms", { limit: ROOMS_ATTACHED_MAX });
+      const rooms = await this.#latestRooms();
       this.list.update((before) => list.withAnswer(before, rooms));
-      for (const { roomId } of rooms) this.attach(roomId);
+      for (const { roomId } of rooms.slice(0, ROOMS_ATTACHED_MAX)) this.attach(roomId);
       for (const room of this.list.value ?? []) if (room.name === "") void this.#nameAfterOther(room.roomId);
       this.#mark();
     } catch (error) {
@@ -134,6 +138,12 @@ export class Chat {
       this.notice.set(explain(error));
       return false;
     }
+  }
+
+  /** The network is back, or the person is: no waiting for timers, and what they see now is read. */
+  wake(): void {
+    this.client.wake();
+    this.#mark();
   }
 
   /** Whether the person sees the end of the open room, where news appear. */
@@ -202,6 +212,17 @@ export class Chat {
         if (frame.data.userId === this.self.value?.userId) void this.refresh();
         return;
     }
+  }
+
+  async #latestRooms(): Promise<RoomSummary[]> {
+    const rooms: RoomSummary[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await this.client.request("chat.rooms", { limit: ROOMS_PAGE, ...(cursor !== undefined && { cursor }) });
+      rooms.push(...page.rooms);
+      cursor = page.cursor;
+    } while (cursor !== undefined && rooms.length < ROOMS_LISTED_MAX);
+    return rooms;
   }
 
   /** A direct room has no name of its own. */

@@ -42,6 +42,8 @@ const TYPING_REPEAT_MS = 3_000;
 export class RoomModel {
   readonly roomId: RoomId;
   readonly state: Store<RoomState>;
+  /** What was begun to be written, and is there again when the room is opened again. */
+  draft = "";
   readonly #client: Client;
   readonly #self: User;
   #typing: { since: number; stop: ReturnType<typeof setTimeout> } | null = null;

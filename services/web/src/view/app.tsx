@@ -4,7 +4,7 @@ import { Client, type Ending } from "@klatch/client";
 import { useEffect, useState } from "preact/hooks";
 import { Chat } from "../state/chat.js";
 import { forgetToken, rememberedToken, rememberToken, socketUrl } from "../state/identity.js";
-import { openRoom } from "../state/route.js";
+import { hashOf, openRoom } from "../state/route.js";
 import { ChatView } from "./chat_view.js";
 import { SignIn } from "./sign_in.js";
 
@@ -21,6 +21,12 @@ export function App() {
     setChat(null);
   };
 
+  // Who comes next has rooms of their own.
+  const leave = (): void => {
+    location.hash = hashOf(null);
+    signOut(null);
+  };
+
   useEffect(() => {
     if (chat === null) return;
     const off = chat.client.on("state", (state) => {
@@ -34,7 +40,7 @@ export function App() {
     };
   }, [chat]);
 
-  if (chat !== null) return <ChatView chat={chat} onSignOut={() => signOut(null)} />;
+  if (chat !== null) return <ChatView chat={chat} onSignOut={leave} />;
   return (
     <SignIn
       refusal={refusal}
@@ -53,11 +59,9 @@ function chatFor(token: string | null): Chat | null {
 
 /** The network is back, or the person is: no waiting for timers then. */
 function followWindow(chat: Chat): () => void {
-  const wake = (): void => chat.client.wake();
+  const wake = (): void => chat.wake();
   const look = (): void => {
-    const isVisible = document.visibilityState === "visible";
-    chat.looking(isVisible);
-    if (isVisible) wake();
+    if (document.visibilityState === "visible") wake();
   };
   addEventListener("online", wake);
   document.addEventListener("visibilitychange", look);

@@ -20,7 +20,7 @@ interface Props {
 export function Composer({ chat, room, state, self, title, onEditLast }: Props) {
   const field = useRef<HTMLTextAreaElement>(null);
   const grow = useGrowing(field);
-  const [isEmpty, setEmpty] = useState(true);
+  const [isEmpty, setEmpty] = useState(room.draft.trim() === "");
   const obstacle = obstacleOf(state);
 
   // On a screen with a real keyboard one can write at once; on a phone that would hide half the room.
@@ -30,9 +30,10 @@ export function Composer({ chat, room, state, self, title, onEditLast }: Props) 
   }, []);
 
   const input = (): void => {
-    const text = field.current?.value.trim() ?? "";
-    setEmpty(text === "");
-    room.typed(text !== "");
+    room.draft = field.current?.value ?? "";
+    const isBlank = room.draft.trim() === "";
+    setEmpty(isBlank);
+    room.typed(!isBlank);
     grow();
   };
   const send = (event: Event): void => {
@@ -48,6 +49,7 @@ export function Composer({ chat, room, state, self, title, onEditLast }: Props) 
       return;
     }
     current.value = "";
+    room.draft = "";
     current.focus();
     setEmpty(true);
     grow();
@@ -68,6 +70,7 @@ export function Composer({ chat, room, state, self, title, onEditLast }: Props) 
         ref={field}
         rows={1}
         dir="auto"
+        defaultValue={room.draft}
         aria-label={`Message to ${title}`}
         placeholder={`Message ${title}`}
         autocomplete="off"
