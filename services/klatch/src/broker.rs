@@ -27,7 +27,8 @@ use process::{Process, Spec};
 
 /// Below Linux's ephemeral ports (32768 on): a client that reconnects to a port of that range while the broker is down can
 /// be given the same port as its own, connect to itself, and keep the broker from coming back.
-const PORTS: std::ops::Range<u16> = 14_222..14_322;
+const PORTS: std::ops::Range<u16> = 10_000..32_000;
+const PORTS_TRIED_MAX: usize = 100;
 /// Beside the pid file, for other commands on the same folder.
 const URL_FILE: &str = "url";
 const STOP_PATIENCE: Duration = Duration::from_millis(2_500);
@@ -49,7 +50,7 @@ pub(crate) enum BrokerError {
     Died { exit: String, log: String },
     #[error("nats-server was not ready within {} s; it said:\n{log}", waited.as_secs())]
     NotReady { waited: Duration, log: String },
-    #[error("no port from {} to {} is free on 127.0.0.1 for nats-server", PORTS.start, PORTS.end - 1)]
+    #[error("none of {PORTS_TRIED_MAX} ports that were tried on 127.0.0.1 is free for nats-server")]
     NoPort,
 }
 
@@ -108,7 +109,7 @@ pub(crate) fn url_of(data: &Path) -> Option<String> {
 }
 
 async fn start_on_a_free_port(spec: &mut Spec, pid_file: &PidFile) -> Result<Process, BrokerError> {
-    for port in PORTS {
+    for port in ports_for(&spec.store) {
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
             continue;
         }
@@ -120,6 +121,16 @@ async fn start_on_a_free_port(spec: &mut Spec, pid_file: &PidFile) -> Result<Pro
         }
     }
     Err(BrokerError::NoPort)
+}
+
+/// The ports to try, in order. Where they begin hangs on the folder: were it the same for all, then while one klatch's broker
+/// is down, another klatch could start its own on that port, and the first one's services would find themselves there.
+fn ports_for(store: &Path) -> impl Iterator<Item = u16> {
+    let bytes = store.as_os_str().as_encoded_bytes();
+    // FNV-1a, 32 bits.
+    let hash = bytes.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+    let first = hash as usize % PORTS.len();
+    PORTS.cycle().skip(first).take(PORTS_TRIED_MAX)
 }
 
 async fn start(spec: &Spec, pid_file: &PidFile) -> Result<Process, BrokerError> {

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use super::*;
 
-const BOUND: Duration = Duration::from_secs(20);
+const BOUND: Duration = Duration::from_secs(60);
 
 async fn start(folder: &DataFolder, health: &Health) -> Broker {
     let condition = health.condition("broker", "not started yet");
