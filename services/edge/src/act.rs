@@ -33,8 +33,13 @@ impl Hub {
             let facts = self.facts(actor, command, how).await?;
             let at = self.now();
             match command.decide(&facts, at) {
-                Ok(Decision::Append(drafts)) => match self.append(actor, drafts, key).await? {
-                    Outcome::Appended { seq } | Outcome::Duplicate { seq } => {
+                Ok(Decision::Append(drafts)) => match self.append(actor, &drafts, key).await? {
+                    Outcome::Appended { seq } => {
+                        self.saw(seq);
+                        self.learn(drafts, seq);
+                        return Ok(Done { seq, at });
+                    }
+                    Outcome::Duplicate { seq } => {
                         self.saw(seq);
                         return Ok(Done { seq, at });
                     }
@@ -80,11 +85,20 @@ impl Hub {
         Ok(Some(Referred { position, sent }))
     }
 
-    async fn append(&self, actor: &Actor, drafts: Vec<Draft>, key: &MessageId) -> Result<Outcome, Failure> {
-        let entries = drafts.into_iter().enumerate().map(|(at, draft)| Entry {
+    /// What was appended is known before it is heard. A batch's sequences are contiguous (ADR-50).
+    fn learn(&self, drafts: Vec<Draft>, last: Seq) {
+        for (draft, seq) in drafts.into_iter().rev().zip((0..=last.0).rev()) {
+            if let Event::Member(membership) = draft.event {
+                self.standings.hear(Seq(seq), membership);
+            }
+        }
+    }
+
+    async fn append(&self, actor: &Actor, drafts: &[Draft], key: &MessageId) -> Result<Outcome, Failure> {
+        let entries = drafts.iter().enumerate().map(|(at, draft)| Entry {
             address: draft.event.address(),
             payload: draft.event.encode().into(),
-            guard: draft.guard,
+            guard: draft.guard.clone(),
             id: Some(entry_id(key, at)),
         });
         let append = Append { author: actor.user_id(), entries: entries.collect() };

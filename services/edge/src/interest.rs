@@ -33,7 +33,7 @@ impl Interest {
     pub(crate) async fn open(&self, id: &RoomId) -> Result<Arc<Room>, ReadError> {
         let slot = self.lock().entry(id.clone()).or_default().clone();
         let _opening = slot.opening.lock().await;
-        if let Some(room) = slot.room().upgrade() {
+        if let Some(room) = slot.following() {
             return Ok(room);
         }
         let room = Room::open(id.clone(), self.surroundings.clone()).await?;
@@ -49,12 +49,12 @@ impl Interest {
 
     /// The room, if it is attached here.
     pub(crate) fn room(&self, id: &RoomId) -> Option<Arc<Room>> {
-        self.lock().get(id)?.room().upgrade()
+        self.lock().get(id)?.following()
     }
 
     /// All rooms that are attached here.
     pub(crate) fn rooms(&self) -> Vec<Arc<Room>> {
-        self.lock().values().filter_map(|slot| slot.room().upgrade()).collect()
+        self.lock().values().filter_map(|slot| slot.following()).collect()
     }
 
     /// Forgets the places of rooms that nobody holds any more, once they are as many as the others.
@@ -72,6 +72,11 @@ impl Interest {
 }
 
 impl Slot {
+    /// The room, while its feed goes on.
+    fn following(&self) -> Option<Arc<Room>> {
+        self.room().upgrade().filter(|room| !room.is_lost())
+    }
+
     fn room(&self) -> MutexGuard<'_, Weak<Room>> {
         self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -30,7 +30,7 @@ pub(crate) async fn follow(hub: Arc<Hub>) {
                 None => members = None,
                 Some(stored) => {
                     if let Ok(Event::Member(membership)) = stored.event() {
-                        hub.standings.hear(&stored, &membership);
+                        hub.standings.hear(stored.seq, membership.clone());
                         tell_elsewhere(&hub, &membership).await;
                     }
                 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use klatch_domain::{Address, Change, Epoch, Event, Known, Membership, RoomId, RoomInfo, Seq, UserId};
-use klatch_eventlog::{EdgeId, LiveEvent, LiveRoom, Log, LostWhy, ReadError, Stored};
+use klatch_eventlog::{EdgeId, LiveEvent, LiveRoom, Log, ReadError, Stored};
 use klatch_wire::native::server::{self, MemberState, Presence, Receipt, User, UserInRoom};
 use klatch_wire::{CloseCode, Limits};
 use tokio::time::Instant;
@@ -59,6 +59,8 @@ struct State {
     roster: Roster,
     /// The number of people changed, and in a room of this size nobody was told yet.
     count_untold: bool,
+    /// The feed broke off: nothing more will be heard here. Whoever comes next opens the room anew.
+    is_lost: bool,
 }
 
 /// Where the room stood when a session began to listen: what follows is held for it until it was told of that.
@@ -84,22 +86,23 @@ impl Room {
     pub(crate) async fn open(id: RoomId, around: Arc<Surroundings>) -> Result<Arc<Self>, ReadError> {
         let live = around.log.live_room(&id).await?;
         let info = room_info(&around.log, &id).await?;
-        let entries = around.log.attached(&id).await?;
+        let (entries, alive) = tokio::try_join!(around.log.attached(&id), around.log.live_edges())?;
         let mut roster = Roster::default();
-        for entry in entries.into_iter().filter(|entry| entry.edge != around.edge) {
+        for entry in entries.into_iter().filter(|entry| entry.edge != around.edge && alive.contains(&entry.edge)) {
             roster.add(&entry.user, &entry.username, &entry.edge);
         }
         let task = CancellationToken::new();
         let room = Arc::new(Room {
             id,
             state: Mutex::new(State {
-                epoch: around.log.epoch(),
+                epoch: live.epoch(),
                 position: live.position(),
                 info: Some(info),
                 listeners: Listeners::default(),
                 ring: Ring::beginning_after(live.position()),
                 roster,
                 count_untold: false,
+                is_lost: false,
             }),
             around,
             _task: task.clone().drop_guard(),
@@ -111,6 +114,11 @@ impl Room {
     /// The room's state as last heard.
     pub(crate) fn info(&self) -> Option<Known<RoomInfo>> {
         self.lock().info.clone()
+    }
+
+    /// Whether the room has nothing more to say, since its feed broke off.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lock().is_lost
     }
 
     /// Begins to listen. What happens from now on is held until [`Room::release`].
@@ -222,10 +230,7 @@ impl Room {
             LiveEvent::Marked { .. } => {}
             LiveEvent::Lost(why) => {
                 tracing::warn!(room = %self.id, ?why, "live feed lost: sessions are told to resume");
-                if why == LostWhy::EpochChanged {
-                    state.epoch = self.around.log.epoch();
-                }
-                state.ring = Ring::beginning_after(state.position);
+                state.is_lost = true;
                 state.listeners.close(CloseCode::LostFeed);
             }
         }
@@ -311,11 +316,11 @@ async fn follow(room: Weak<Room>, mut live: LiveRoom, stop: CancellationToken) {
                 count_at = Instant::now() + COUNT_EVERY;
             }
             Some(event) => {
-                let is_closed = matches!(event, LiveEvent::Lost(LostWhy::Closed));
+                let is_over = matches!(event, LiveEvent::Lost(_));
                 for effect in room.apply(event) {
                     room.perform(effect).await;
                 }
-                if is_closed {
+                if is_over {
                     return;
                 }
             }

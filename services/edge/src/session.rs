@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use klatch_domain::{ClientId, RoomId, Seq, Timestamp};
 use klatch_eventlog::Marks;
-use klatch_wire::native::client::Auth;
+use klatch_wire::native::request::Auth;
 use klatch_wire::native::server::{self, Failure, Retry, User, Welcome};
 use klatch_wire::native::{ClientFrame, Request};
 use klatch_wire::{CloseCode, Code, ShownLimits};

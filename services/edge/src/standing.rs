@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use klatch_domain::{Address, Event, Known, Membership, RoomId, RoomInfo, UserId};
-use klatch_eventlog::{Log, ReadError, Stored};
+use klatch_domain::{Address, Event, Known, Membership, RoomId, RoomInfo, Seq, UserId};
+use klatch_eventlog::{Log, ReadError};
 
 /// How sure one must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +57,10 @@ impl Standings {
         Ok(known)
     }
 
-    /// A member event was heard. An older one than is known changes nothing.
-    pub(crate) fn hear(&self, stored: &Stored, membership: &Membership) {
-        self.put(&membership.room_id, &membership.user_id, Known::at(stored.seq, membership.clone()));
+    /// A member event was heard, or stored by this edge itself. An older one than is known changes nothing.
+    pub(crate) fn hear(&self, seq: Seq, membership: Membership) {
+        let (room, user) = (membership.room_id.clone(), membership.user_id.clone());
+        self.put(&room, &user, Known::at(seq, membership));
     }
 
     /// Something may have been missed: ask again.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use klatch_domain::{ClientId, Epoch, MessageId, MessageType, Position, RoomId, Seq};
-use klatch_wire::native::client::{AboutMessage, Auth, ClientFrame, Edit, History, Mark, Message, Request, Typing};
+use klatch_wire::native::ClientFrame;
+use klatch_wire::native::request::{AboutMessage, Auth, Edit, History, Mark, Message, Request, Typing};
 use klatch_wire::native::server::{Joined, Stored, User};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

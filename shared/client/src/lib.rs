@@ -54,5 +54,5 @@ pub use limits::Limits;
 
 pub use klatch_domain::{ClientId, Epoch, MessageId, MessageItem, Position, RoomId, Seq, UserId};
 pub use klatch_wire::Code;
-pub use klatch_wire::native::client::{Message, Request};
+pub use klatch_wire::native::request::{Message, Request};
 pub use klatch_wire::native::server::{Joined, Stored, User};

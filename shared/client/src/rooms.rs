@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use klatch_domain::{Change, MemberChanged, Position, RoomId, UserId};
-use klatch_wire::native::client::{ClientFrame, InRoom, Join, Request};
+use klatch_wire::native::ClientFrame;
+use klatch_wire::native::request::{InRoom, Join, Request};
 use klatch_wire::native::server::{Joined, Retry};
 use tokio::sync::oneshot;
 use tokio::time::Instant;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use klatch_domain::{Position, RoomId};
 use klatch_wire::Code;
-use klatch_wire::native::client::{ClientFrame, Ping, Request};
+use klatch_wire::native::ClientFrame;
+use klatch_wire::native::request::{Ping, Request};
 use klatch_wire::native::server::{self, Goodbye, Retry, User};
 use tokio::sync::oneshot;
 use tokio::time::Instant;

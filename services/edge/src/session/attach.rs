@@ -3,7 +3,7 @@
 use klatch_domain::commands::Command;
 use klatch_domain::{ClientId, HistoryFrom, MessageId, Position, RoomId, RoomInfo, Seq};
 use klatch_wire::Code;
-use klatch_wire::native::client::{InRoom, Join};
+use klatch_wire::native::request::{InRoom, Join};
 use klatch_wire::native::server::{self, Failure, Joined, RoomState, User};
 use klatch_wire::query::{HistoryRequest, HistoryResponse, MemberRequest, MemberResponse, Window, name};
 use serde_json::value::RawValue;

@@ -4,7 +4,7 @@ use klatch_domain::commands::{self, Actor, Command, Reference};
 use klatch_domain::{ClientId, MessageId, RoomId};
 use klatch_wire::Code;
 use klatch_wire::native::Request;
-use klatch_wire::native::client::{MessageRef, SettingsChange};
+use klatch_wire::native::request::{MessageRef, SettingsChange};
 use klatch_wire::native::server::{Failure, Stored};
 use uuid::Uuid;
 

@@ -4,7 +4,7 @@ use klatch_domain::authority::{may_read, may_type};
 use klatch_domain::{Known, RoomId, RoomInfo};
 use klatch_eventlog::Marks;
 use klatch_wire::Code;
-use klatch_wire::native::client::{History, InRoom, Mark, Members, Rooms, Typing};
+use klatch_wire::native::request::{History, InRoom, Mark, Members, Rooms, Typing};
 use klatch_wire::native::server::{self, Failure, TypingInRoom};
 use klatch_wire::query::{
     HistoryRequest, HistoryResponse, MembersRequest, MembersResponse, RoomsRequest, RoomsResponse, Window, name,

@@ -252,3 +252,22 @@ async fn what_was_sent_right_before_a_close_is_still_carried_out() {
         assert_eq!(text(&ada.hears("chat.message").await), n.to_string());
     }
 }
+
+#[tokio::test]
+async fn after_the_log_was_made_anew_sessions_are_told_to_resume_and_are_not_given_what_is_not_theirs() {
+    let log = Log::memory();
+    let edge = Edge::start(&log, |_| ()).await;
+    let mut ada = edge.connect("ada").await;
+    let joined = ada.join("r", None).await;
+    let sent = ada.ask("chat.message", json!({"roomId": "r", "message": "before"})).await.unwrap();
+    let faults = log.faults().expect("a log in memory");
+    faults.recreate();
+    faults.disrupt(); // The connection broke, too: as when a broker comes back with another disk.
+    assert_eq!(u16::from(ada.closed().await.unwrap().code), 4002);
+    let mut ada = edge.connect("ada").await;
+    let again = ada.join("r", Some(json!({"epoch": joined["epoch"], "seq": sent["seq"]}))).await;
+    assert_eq!(again["recovered"], false);
+    assert_ne!(again["epoch"], joined["epoch"]);
+    ada.ask("chat.message", json!({"roomId": "r", "message": "after"})).await.unwrap();
+    assert_eq!(text(&ada.hears("chat.message").await), "after");
+}

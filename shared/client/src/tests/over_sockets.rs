@@ -265,7 +265,7 @@ async fn limits_are_kept_and_to_close_ends_everything() {
     });
     peer.expect("chat.message").await;
     assert!(matches!(client.send(&lobby(), "two").await, Err(Failure::TooManyPending(_))));
-    let long = client.request::<Stored>(Request::Leave(klatch_wire::native::client::InRoom { room_id: lobby() }));
+    let long = client.request::<Stored>(Request::Leave(klatch_wire::native::request::InRoom { room_id: lobby() }));
     let _waiting = tokio::spawn({
         let client = client.clone();
         async move { client.read(&lobby(), Seq(1)).await }

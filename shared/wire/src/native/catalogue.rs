@@ -9,7 +9,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::client::{InRoom, Request};
+use super::request::{InRoom, Request};
 use super::server::{
     Failure, Goodbye, Joined, Pong, Presence, Receipt, RoomState, Stored, TypingInRoom, User, UserInRoom, Welcome,
 };

@@ -2,6 +2,8 @@
 
 pub mod catalogue;
 pub mod client;
+pub mod request;
 pub mod server;
 
-pub use client::{BadFrame, ClientFrame, Request};
+pub use client::{BadFrame, ClientFrame};
+pub use request::Request;

@@ -1,7 +1,8 @@
 //! One example of every request.
 
 use klatch_domain::*;
-use klatch_wire::native::client::{self, *};
+use klatch_wire::native::ClientFrame;
+use klatch_wire::native::request::{self, *};
 use uuid::Uuid;
 
 pub(crate) fn room() -> RoomId {
@@ -24,8 +25,8 @@ pub(crate) fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 
-fn settings() -> client::SettingsChange {
-    client::SettingsChange { access: Some(Access::Private), history: Some(HistoryFrom::Joined) }
+fn settings() -> request::SettingsChange {
+    request::SettingsChange { access: Some(Access::Private), history: Some(HistoryFrom::Joined) }
 }
 
 /// Fails to compile when a request is added, so that nobody forgets its example.
@@ -35,13 +36,13 @@ pub(crate) fn all() -> Vec<ClientFrame> {
     let about_user = || AboutUser { room_id: room(), user_id: user("ben"), reason: reason.clone() };
     let requests = [
         Request::Auth(Auth { token: "eyJhbGciOiJIUzI1NiJ9.e30.c2ln".into() }),
-        Request::Join(client::Join {
+        Request::Join(request::Join {
             room_id: room(),
             since: Some(Position { epoch: epoch(), seq: Seq(1042) }),
             limit: Some(50),
         }),
         Request::Leave(InRoom { room_id: room() }),
-        Request::Message(client::Message {
+        Request::Message(request::Message {
             room_id: room(),
             message: "Hello world!".into(),
             message_type: MessageType::Text,
@@ -55,7 +56,7 @@ pub(crate) fn all() -> Vec<ClientFrame> {
             mentions: vec![user("ben")],
             username: Some("Ada".into()),
         }),
-        Request::Edit(client::Edit {
+        Request::Edit(request::Edit {
             room_id: room(),
             message_id: message_id(),
             seq: Seq(1042),
@@ -72,15 +73,15 @@ pub(crate) fn all() -> Vec<ClientFrame> {
             around: None,
             limit: Some(50),
         }),
-        Request::CreateRoom(client::CreateRoom {
+        Request::CreateRoom(request::CreateRoom {
             room_id: Some(room()),
             room_type: RoomType::Group,
             name: Some("Lounge".into()),
             participants: vec![user("ben")],
             settings: settings(),
         }),
-        Request::UpdateRoom(client::UpdateRoom { room_id: room(), name: Some("Lounge".into()), settings: settings() }),
-        Request::ArchiveRoom(client::ArchiveRoom { room_id: room(), remove: false }),
+        Request::UpdateRoom(request::UpdateRoom { room_id: room(), name: Some("Lounge".into()), settings: settings() }),
+        Request::ArchiveRoom(request::ArchiveRoom { room_id: room(), remove: false }),
         Request::Invite(InviteUser {
             room_id: room(),
             user_id: user("ben"),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use klatch_domain::*;
-use klatch_wire::native::client::InRoom;
+use klatch_wire::native::request::InRoom;
 use klatch_wire::native::server::{self, *};
 use klatch_wire::query::{HistoryResponse, MemberSummary, MembersResponse, RoomSummary, RoomsResponse};
 use klatch_wire::{Code, Limits, ShownLimits};
