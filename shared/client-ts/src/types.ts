@@ -18,48 +18,6 @@ export type Change =
 export type Role = "reader" | "member" | "moderator" | "owner";
 export type HistoryFrom = "beginning" | "joined";
 export type RoomType = "direct" | "group" | "channel";
-export type MemberSummary = {
-  /**
-   * Their picture, likewise.
-   */
-  avatar?: string;
-  /**
-   * Whether they are muted, and until when.
-   */
-  muted?: Mute;
-  /**
-   * Their role.
-   */
-  role: Role;
-  /**
-   * The person.
-   */
-  userId: UserId;
-  /**
-   * Their name when their standing was stored.
-   */
-  username: string;
-} & MemberSummary1;
-export type MemberSummary1 =
-  | {
-      standing: "joined";
-    }
-  | {
-      standing: "invited";
-    }
-  | {
-      standing: "left";
-    }
-  | {
-      standing: "removed";
-    }
-  | {
-      standing: "banned";
-      /**
-       * The end of the ban; none is for ever.
-       */
-      until?: Timestamp;
-    };
 export type ClientFrame =
   | AuthRequest
   | JoinRequest
@@ -104,51 +62,13 @@ export type Code =
   | "history_gone"
   | "unavailable"
   | "internal";
-export type MemberState = {
-  /**
-   * Whether they are muted.
-   */
-  muted: boolean;
-  /**
-   * Their role.
-   */
-  role: Role;
-  /**
-   * The person.
-   */
-  userId: UserId;
-  /**
-   * Their name.
-   */
-  username: string;
-} & MemberState1;
-export type MemberState1 =
-  | {
-      standing: "joined";
-    }
-  | {
-      standing: "invited";
-    }
-  | {
-      standing: "left";
-    }
-  | {
-      standing: "removed";
-    }
-  | {
-      standing: "banned";
-      /**
-       * The end of the ban; none is for ever.
-       */
-      until?: Timestamp;
-    };
 export type ServerFrame = TimelineFrame | SessionFrame;
 export type SessionFrame =
   | WelcomeFrame
   | JoinedFrame
   | UserJoinedFrame
   | UserLeftFrame
-  | MemberChangedFrame1
+  | StandingChangedFrame
   | RoomCreatedFrame
   | TypingFrame
   | ReceiptFrame
@@ -235,8 +155,8 @@ export interface HistoryResponse {
    */
   events: TimelineFrame[];
   /**
-   * Whether the asker could read more in the direction of paging: newer items for [`Window::After`], older ones for
-   * the others; for [`Window::Around`] on either side.
+   * Whether the asker could read more in the direction of paging: newer items after a sequence, older ones
+   * otherwise; around a sequence, on either side.
    */
   more: boolean;
   /**
@@ -642,7 +562,7 @@ export interface RoomSummary {
    */
   type: RoomType;
   /**
-   * Messages of others after the asker's mark, deleted ones not counted; [`UNREAD_MAX`] stands for all above.
+   * Messages of others after the asker's mark, deleted ones not counted; `UNREAD_MAX` stands for all above.
    */
   unread: number;
 }
@@ -667,6 +587,36 @@ export interface MembersResponse {
    * Folded up to here.
    */
   seq: Seq;
+}
+export interface MemberSummary {
+  /**
+   * Their picture, likewise.
+   */
+  avatar?: string;
+  /**
+   * Whether they are muted, and until when.
+   */
+  muted?: Mute;
+  /**
+   * Their role.
+   */
+  role: Role;
+  /**
+   * Where they stand.
+   */
+  standing: "joined" | "invited" | "left" | "removed" | "banned";
+  /**
+   * The end of a ban; none is for ever.
+   */
+  until?: Timestamp;
+  /**
+   * The person.
+   */
+  userId: UserId;
+  /**
+   * Their name when their standing was stored.
+   */
+  username: string;
 }
 export interface Mute {
   /**
@@ -1333,6 +1283,32 @@ export interface Joined {
    */
   users: User[];
 }
+export interface MemberState {
+  /**
+   * Whether they are muted.
+   */
+  muted: boolean;
+  /**
+   * Their role.
+   */
+  role: Role;
+  /**
+   * Where they stand.
+   */
+  standing: "joined" | "invited" | "left" | "removed" | "banned";
+  /**
+   * The end of a ban; none is for ever.
+   */
+  until?: Timestamp;
+  /**
+   * The person.
+   */
+  userId: UserId;
+  /**
+   * Their name.
+   */
+  username: string;
+}
 export interface RoomState {
   /**
    * Whether it is closed for writing.
@@ -1514,7 +1490,7 @@ export interface UserLeftFrame {
 /**
  * Somebody joined, accepted or left, of which the timeline has no notice; or the receiver was invited.
  */
-export interface MemberChangedFrame1 {
+export interface StandingChangedFrame {
   data: MemberChanged;
   event: "chat.memberChanged";
 }

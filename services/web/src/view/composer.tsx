@@ -1,7 +1,7 @@
 /** Where one writes. Enter sends, Shift+Enter begins a line, Up in an empty field edits one's last message. */
 
 import { Failure, type MessageId, type User } from "@klatch/client";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Chat } from "../state/chat.js";
 import type { RoomModel, RoomState } from "../state/room.js";
 import { explain } from "../text/failure.js";
@@ -24,7 +24,7 @@ export function Composer({ chat, room, state, self, title, onEditLast }: Props) 
   const obstacle = obstacleOf(state);
 
   // On a screen with a real keyboard one can write at once; on a phone that would hide half the room.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (matchMedia("(hover: hover) and (pointer: fine)").matches) field.current?.focus({ preventScroll: true });
     return () => room.typed(false);
   }, []);

@@ -2,7 +2,7 @@
 
 import type { User } from "@klatch/client";
 import { Failure } from "@klatch/client";
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Chat } from "../state/chat.js";
 import type { RoomModel, RoomState } from "../state/room.js";
 import { hashOf } from "../state/route.js";
@@ -101,7 +101,7 @@ interface HeadProps {
 function Head({ state, title, arePeopleShown, onPeople }: HeadProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   // Who opened a room with a keyboard or a screen reader is told where they are; a pointer goes to the composer.
-  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  useLayoutEffect(() => heading.current?.focus({ preventScroll: true }), []);
   const { room, roster } = state;
   return (
     <header class="head">

@@ -1,12 +1,13 @@
 /** A message while it is being changed: Enter keeps the change, Escape forgets it. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { useGrowing } from "./use_growing.js";
 
 export function EditForm({ text, onDone }: { text: string; onDone: (text: string | null) => void }) {
   const field = useRef<HTMLTextAreaElement>(null);
   const grow = useGrowing(field);
-  useEffect(() => {
+  // Before anybody can type: later it would move the cursor under their hands.
+  useLayoutEffect(() => {
     const { current } = field;
     current?.focus();
     current?.setSelectionRange(text.length, text.length);
@@ -24,9 +25,15 @@ export function EditForm({ text, onDone }: { text: string; onDone: (text: string
   };
   return (
     <form class="edit" onSubmit={done}>
-      <textarea ref={field} aria-label="Edit message" rows={1} dir="auto" onInput={grow} onKeyDown={keys}>
-        {text}
-      </textarea>
+      <textarea
+        ref={field}
+        rows={1}
+        dir="auto"
+        defaultValue={text}
+        aria-label="Edit message"
+        onInput={grow}
+        onKeyDown={keys}
+      />
       <div class="edit-actions">
         <button type="button" class="button button-small" onClick={() => onDone(null)}>
           Cancel
