@@ -131,7 +131,7 @@ async fn serve(hub: Arc<Hub>, upgraded: UpgradeFut, person: Option<Person>) {
         outbox.answer(frame::text(&server::error(None, &failure)));
         outbox.close(CloseCode::TooManyConnections);
     }
-    socket::serve(hub, parts.io.into_inner(), &parts.read_buf, outbox, session).await;
+    socket::serve(hub, parts.io.into_inner(), parts.read_buf, outbox, session).await;
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use klatch_domain::Timestamp;
 use klatch_wire::CloseCode;
 use klatch_wire::native::ClientFrame;
@@ -88,7 +89,7 @@ struct Clocks {
 }
 
 /// Serves a connection to its end. `leftover` came behind the upgrade request.
-pub(crate) async fn serve(hub: Arc<Hub>, tcp: TcpStream, leftover: &[u8], outbox: Arc<Outbox>, session: Session) {
+pub(crate) async fn serve(hub: Arc<Hub>, tcp: TcpStream, leftover: Bytes, outbox: Arc<Outbox>, session: Session) {
     hub.metrics.connections.inc();
     let now = Instant::now();
     let limits = &hub.config.limits;
@@ -104,7 +105,8 @@ pub(crate) async fn serve(hub: Arc<Hub>, tcp: TcpStream, leftover: &[u8], outbox
         tcp,
         hub: hub.clone(),
     };
-    connection.hear(|reader, _, each| reader.feed(leftover, each).map(|()| Progress::Drained));
+    connection.hear(|reader, _, each| reader.feed(&leftover, each).map(|()| Progress::Drained));
+    drop(leftover); // It holds the whole buffer that the HTTP head was read into.
     connection.run().await;
     connection.close().await;
     if let Worker::Busy(work) = connection.worker {
