@@ -38,6 +38,7 @@ pub struct Cluster {
     edges: Vec<Option<Service>>,
     projector: Option<Service>,
     projectors_started: u32,
+    seed: u64,
     folder: TempDir,
 }
 
@@ -91,6 +92,7 @@ impl Builder {
             edges: (0..self.edges).map(|_| None).collect(),
             projector: None,
             projectors_started: 0,
+            seed: self.seed,
             folder,
         };
         cluster.start_projector();
@@ -385,7 +387,7 @@ impl Drop for Cluster {
         let broker = self.broker.log();
         let lines: Vec<&str> = broker.lines().collect();
         eprintln!("--- broker:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
-        let path = std::env::temp_dir().join(format!("klatch-recording-{}.jsonl", std::process::id()));
+        let path = std::env::temp_dir().join(format!("klatch-recording-{}.jsonl", self.seed));
         let written =
             fs::File::create(&path).and_then(|file| self.recorder.history().write(std::io::BufWriter::new(file)));
         match written {

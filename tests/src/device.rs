@@ -56,6 +56,8 @@ struct Shared {
     session: Session,
     person: Person,
     ids: AtomicU64,
+    /// Held while a frame is noted, and while the end is: nothing is noted after the end.
+    turn: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -86,6 +88,7 @@ impl Device {
             session,
             person: person.clone(),
             ids: AtomicU64::new(1),
+            turn: Mutex::default(),
             state: Mutex::default(),
         });
         let reading = Arc::clone(&shared);
@@ -321,6 +324,10 @@ impl Shared {
     fn hear(&self, text: &str) {
         let frame: Value =
             serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in a server's frame: {text}"));
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.state().closed {
+            return;
+        }
         let event = frame["event"].as_str().unwrap_or_default();
         let room = frame["data"]["roomId"].as_str().map(Room::from);
         match (event, room) {
@@ -373,6 +380,7 @@ impl Shared {
 
     /// The connection is over: nothing more will be answered.
     fn end(&self) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.state();
         if std::mem::replace(&mut state.closed, true) {
             return;

@@ -28,6 +28,8 @@ pub struct Attachment<'h> {
     pub joined: &'h Joined,
     /// What came while it lasted, in order.
     pub heard: Vec<(Noted, Heard<'h>)>,
+    /// When its edge died. What lay on the line by then may come still.
+    pub died: Option<Noted>,
     /// What ended it; none when it outlasted the recording.
     pub end: Option<(Noted, End)>,
 }
@@ -50,8 +52,6 @@ pub enum End {
     PutOut(Seq),
     /// The connection ended.
     Closed,
-    /// The edge died.
-    Died,
 }
 
 /// A frame of a room that the session was not attached to.
@@ -98,9 +98,14 @@ impl<'h> Attachment<'h> {
         live.chain([self.joined.at.seq]).max().unwrap_or_default()
     }
 
+    /// When the person was attached by it no more: its end, or the death of its edge before that.
+    pub fn over(&self) -> Option<Noted> {
+        self.died.or(self.end.map(|(noted, _)| noted))
+    }
+
     /// Whether it lasted at entry `index`.
     pub fn lasts_at(&self, index: usize) -> bool {
-        self.began.index < index && self.end.is_none_or(|(end, _)| end.index > index)
+        self.began.index < index && self.over().is_none_or(|over| over.index > index)
     }
 }
 
@@ -144,10 +149,18 @@ impl<'h> Desk<'h, '_> {
                 self.hear(now, *session, room, Heard::Passing(event, person.as_ref()));
             }
             Observation::Closed { session } => {
-                self.end_all(now, End::Closed, |attachment| attachment.session == *session)
+                let rooms: Vec<_> = self.open.keys().filter(|(of, _)| of == session).map(|(_, room)| *room).collect();
+                for room in rooms {
+                    self.end(now, *session, room, End::Closed);
+                }
             }
             Observation::Died { service: Service::Edge(edge) } => {
-                self.end_all(now, End::Died, |attachment| attachment.edge == edge);
+                for place in self.open.values() {
+                    let attachment = &mut self.attachments[*place];
+                    if attachment.edge == edge {
+                        attachment.died = Some(now);
+                    }
+                }
             }
             _ => {}
         }
@@ -181,6 +194,7 @@ impl<'h> Desk<'h, '_> {
             began: now,
             joined,
             heard: Vec::new(),
+            died: None,
             end: None,
         });
     }
@@ -208,15 +222,6 @@ impl<'h> Desk<'h, '_> {
     fn end(&mut self, now: Noted, session: Session, room: &'h Room, end: End) {
         if let Some(place) = self.open.remove(&(session, room)) {
             self.attachments[place].end = Some((now, end));
-        }
-    }
-
-    fn end_all(&mut self, now: Noted, end: End, of: impl Fn(&Attachment<'h>) -> bool) {
-        let attachments = &self.attachments;
-        let ending: Vec<_> =
-            self.open.iter().filter(|(_, place)| of(&attachments[**place])).map(|(key, _)| *key).collect();
-        for (session, room) in ending {
-            self.end(now, session, room, end);
         }
     }
 }

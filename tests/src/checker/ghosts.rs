@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::attachment::{Attachment, End, Heard};
+use super::attachment::{Attachment, Heard};
 use super::history::{Answer, Command, Observation, Service};
 use super::name::{Moment, Person, Room, Session};
 use super::run::Run;
@@ -69,7 +69,7 @@ impl<'h> Presence<'h> {
     fn of(run: &Run<'h>) -> Self {
         let mut attached: BTreeMap<_, Vec<(Moment, Moment)>> = BTreeMap::new();
         for attachment in &run.attachments {
-            let end = attachment.end.map_or(FOR_EVER, |(noted, _)| noted.at);
+            let end = attachment.over().map_or(FOR_EVER, |over| over.at);
             attached.entry((attachment.person, attachment.room)).or_default().push((attachment.asked.at, end));
         }
         // A join whose answer never came may have attached all the same, until its connection ended.
@@ -194,7 +194,7 @@ fn sights_of<'h>(attachment: &Attachment<'h>, last: Moment) -> Vec<Sight<'h>> {
         }
     }
     // A session on an edge that died tells nothing of the time after.
-    let end = attachment.end.map_or(last, |(noted, _): (_, End)| noted.at);
+    let end = attachment.over().map_or(last, |over| over.at);
     sights.extend(here.into_iter().map(|(person, from)| sight(person, from, end)));
     sights
 }

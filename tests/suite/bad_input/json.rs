@@ -1,5 +1,6 @@
 //! Text frames that are no JSON, no frame, or no command.
 
+use klatch_tests::checker::name::Room;
 use serde_json::json;
 
 use super::Scene;
@@ -14,8 +15,9 @@ fn wrong() -> Vec<(&'static str, String, &'static str, Option<&'static str>)> {
         ("no JSON", "hello".into(), "invalid_frame", None),
         ("half of it", r#"{"event":"chat.ping""#.into(), "invalid_frame", None),
         ("a list", "[]".into(), "invalid_frame", None),
+        ("a list that reads like a frame", r#"["chat.ping",{},"7"]"#.into(), "invalid_frame", None),
         ("a bomb of brackets", deep.clone(), "invalid_frame", None),
-        ("a bomb in data", format!(r#"{{"event":"chat.ping","id":"7","data":{deep}}}"#), "invalid_frame", None),
+        ("a bomb in data", format!(r#"{{"event":"chat.ping","id":"7","data":{deep}}}"#), "invalid_field", Some("7")),
         ("no event", r#"{"id":"7","data":{}}"#.into(), "invalid_frame", Some("7")),
         ("an unknown event", frame("chat.explode", "{}"), "invalid_field", Some("7")),
         ("a server's event", frame("chat.memberChanged", "{}"), "invalid_field", Some("7")),
@@ -25,14 +27,22 @@ fn wrong() -> Vec<(&'static str, String, &'static str, Option<&'static str>)> {
         ("a wrong type", frame("chat.join", r#"{"roomId":["r"]}"#), "invalid_field", Some("7")),
         (
             "an empty message",
-            frame("chat.message", r#"{"roomId":"next door","message":""}"#),
+            frame("chat.message", r#"{"roomId":"elsewhere","message":""}"#),
             "invalid_field",
             Some("7"),
         ),
-        ("a negative sequence", frame("chat.read", r#"{"roomId":"next door","seq":-1}"#), "invalid_field", Some("7")),
+        ("a list for data", frame("chat.join", r#"["elsewhere"]"#), "invalid_field", Some("7")),
+        ("an empty list for data", frame("chat.ping", "[]"), "invalid_field", Some("7")),
+        (
+            "a list for a position",
+            frame("chat.join", r#"{"roomId":"elsewhere","since":["00000000-0000-0000-0000-000000000000",1]}"#),
+            "invalid_field",
+            Some("7"),
+        ),
+        ("a negative sequence", frame("chat.read", r#"{"roomId":"elsewhere","seq":-1}"#), "invalid_field", Some("7")),
         (
             "a sequence past all numbers",
-            frame("chat.read", r#"{"roomId":"next door","seq":1e300}"#),
+            frame("chat.read", r#"{"roomId":"elsewhere","seq":1e300}"#),
             "invalid_field",
             Some("7"),
         ),
@@ -49,6 +59,9 @@ fn wrong() -> Vec<(&'static str, String, &'static str, Option<&'static str>)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_wrong_frame_is_answered_with_its_code_and_the_connection_goes_on() {
     let scene = Scene::open().await;
+    // A member of the room that the frames are about, so that only the frames are wrong.
+    let mallory = scene.cluster.device(0, "mallory").await;
+    mallory.joined(&Room::from("elsewhere"), None).await;
     let token = scene.cluster.doors().token(&"mallory".into()).await;
     let mut socket = RawSocket::open(&scene.address(), Some(&token)).await;
     for (what, text, code, id) in wrong() {
@@ -71,7 +84,7 @@ async fn a_message_of_another_room_can_be_neither_edited_nor_deleted_nor_answere
     let scene = Scene::open().await;
     let (message, at) = scene.neighbour.say(&scene.room, "mine").await;
     let mallory = scene.cluster.device(0, "mallory").await;
-    let room = klatch_tests::checker::name::Room::from("elsewhere");
+    let room = Room::from("elsewhere");
     mallory.joined(&room, None).await;
     let token = scene.cluster.doors().token(&"mallory".into()).await;
     let mut socket = RawSocket::open(&scene.address(), Some(&token)).await;
