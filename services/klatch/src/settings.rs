@@ -176,6 +176,8 @@ pub(crate) fn tell_ignored_variables() {
 
 #[cfg(test)]
 mod tests {
+    use klatch_edge::token::KeyConfig;
+
     use super::*;
 
     #[test]
@@ -188,6 +190,7 @@ mod tests {
             ("KLATCH_NATS_SERVER", "/opt/nats-server"),
             ("KLATCH_EDGE__LIMITS__FRAME_BYTES_MAX", "1024"),
             ("KLATCH_TOKEN", "not a setting"),
+            ("KLATCH_EDGE__AUTH__KEYS", r#"[{ algorithm = "HS256", secret = "0123456789abcdef0123456789abcdef" }]"#),
         ];
         let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned()));
         let layers = ENVIRONMENT.layers::<Settings>(variables).expect("layers");
@@ -198,6 +201,7 @@ mod tests {
         assert_eq!(settings.edge.origins, ["https://a.example", "https://b.example"]);
         assert_eq!(settings.broker.nats_server, Some("/opt/nats-server".into()));
         assert_eq!(settings.edge.limits.frame_bytes_max, 1024);
+        assert!(matches!(settings.edge.auth.keys[..], [KeyConfig::HS256 { .. }]), "{:?}", settings.edge.auth.keys);
     }
 
     #[test]

@@ -85,11 +85,15 @@ fn spelled(name: &str, defaults: &Dict) -> String {
     }
 }
 
-/// The variable's text, as a list where the default is one. Numbers and bools are found by the types that want them.
+/// The variable's text, as a list where the default is one: written with commas, or in brackets as in TOML where its items
+/// are tables. Numbers and bools are found by the types that want them.
 fn typed(key: &str, text: &str, defaults: &Dict) -> Value {
     let is_list = find(key, defaults).is_some_and(|default| matches!(default, Value::Array(..)));
     if !is_list {
         return text.into();
+    }
+    if let (true, Ok(list @ Value::Array(..))) = (text.starts_with('['), text.parse::<Value>()) {
+        return list;
     }
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     items.map(Value::from).collect::<Vec<_>>().into()

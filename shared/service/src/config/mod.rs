@@ -3,7 +3,7 @@
 //! - A key that no type knows is an error that names the nearest one that exists; all of them are told at once.
 //! - Each value remembers where it came from, for `config show --origin`.
 //! - The environment spells `edge.max_frame_bytes` as `<PREFIX>_EDGE__MAX_FRAME_BYTES`: two underscores go one level down.
-//!   Lists are written with commas.
+//!   Lists are written with commas, or in brackets like in the file.
 
 mod environment;
 mod example;

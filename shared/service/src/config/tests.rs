@@ -103,6 +103,13 @@ fn lists_come_with_commas_and_the_scheme_wins_over_an_alias() {
 }
 
 #[test]
+fn lists_come_in_brackets_too() {
+    let variable = ("SAMPLE_DOOR__LISTEN", r#"["127.0.0.1:1", "127.0.0.1:2"]"#);
+    let listen = load::<Sample>(environment(&[variable])).expect("all is well").value.door.listen;
+    assert_eq!(listen.iter().map(|address| address.port()).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
 fn variables_know_no_case() {
     let loaded = load::<Sample>(environment(&[("SAMPLE_DOOR__SQUEAKS_LOUDLY", "true")])).expect("all is well");
     assert!(loaded.value.door.squeaks);
