@@ -7,11 +7,7 @@
 use std::path::Path;
 
 fn main() {
-    let watched = if Path::new("dist").is_dir() {
-        "dist"
-    } else {
-        "."
-    };
+    let watched = if Path::new("dist").is_dir() { "dist" } else { "." };
     println!("cargo::rerun-if-changed={watched}");
     println!("cargo::rerun-if-changed=build.rs");
 }

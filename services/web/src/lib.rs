@@ -57,11 +57,7 @@ pub fn asset(path: &str) -> Option<Asset> {
         "" => INDEX,
         name => name,
     };
-    let file = if is_built() {
-        Built::get(name)
-    } else {
-        Fallback::get(name)
-    };
+    let file = if is_built() { Built::get(name) } else { Fallback::get(name) };
     file.map(|file| describe(name, file))
 }
 
@@ -103,11 +99,7 @@ mod tests {
     fn references(html: &str) -> Vec<&str> {
         let mut found = Vec::new();
         for marker in ["src=\"", "href=\""] {
-            found.extend(
-                html.split(marker)
-                    .skip(1)
-                    .filter_map(|rest| rest.split('"').next()),
-            );
+            found.extend(html.split(marker).skip(1).filter_map(|rest| rest.split('"').next()));
         }
         found
     }
@@ -117,10 +109,7 @@ mod tests {
         let page = asset("/").expect("a start page");
         assert_eq!(page.content_type, "text/html; charset=utf-8");
         assert!(!page.immutable, "a new build must be seen at once");
-        assert_eq!(
-            page.body,
-            asset("/index.html").expect("the same by name").body
-        );
+        assert_eq!(page.body, asset("/index.html").expect("the same by name").body);
     }
 
     #[test]
@@ -129,10 +118,7 @@ mod tests {
         let paths = references(&html);
         assert!(!paths.is_empty(), "the page has at least a style sheet");
         for path in paths {
-            assert!(
-                asset(path).is_some(),
-                "{path} is referred to but not embedded"
-            );
+            assert!(asset(path).is_some(), "{path} is referred to but not embedded");
         }
     }
 
@@ -164,24 +150,14 @@ mod tests {
     #[test]
     fn an_entity_tag_is_quoted_and_follows_the_content() {
         let tag = asset("/").expect("a start page").etag;
-        assert!(
-            tag.starts_with('"') && tag.ends_with('"') && tag.len() == 34,
-            "{tag}"
-        );
+        assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() == 34, "{tag}");
         assert_eq!(tag, asset("/").expect("a start page").etag);
         assert_ne!(entity_tag(&[0; 32]), entity_tag(&[1; 32]));
     }
 
     #[test]
     fn no_path_leads_out() {
-        for path in [
-            "/../Cargo.toml",
-            "../src/lib.rs",
-            "//index.html",
-            "/etc/passwd",
-            "/.",
-            "/assets/",
-        ] {
+        for path in ["/../Cargo.toml", "../src/lib.rs", "//index.html", "/etc/passwd", "/.", "/assets/"] {
             assert!(asset(path).is_none(), "{path}");
         }
     }
