@@ -58,6 +58,10 @@ pub(crate) struct Beginning {
     pub(crate) position: Position,
     /// The digest there.
     pub(crate) digest: Digest,
+    /// Events folded into them so far.
+    pub(crate) folded: u64,
+    /// Events among them that could not be decoded.
+    pub(crate) undecodable: u64,
     /// Where the stream ends.
     pub(crate) end: Seq,
     /// Why the views are made from nothing, if they are.
@@ -99,7 +103,7 @@ impl Board {
 
     /// A fold begins: from a checkpoint its views may be read at once; from nothing only when it is through.
     pub(crate) fn begin(&self, begun: Beginning) {
-        let Beginning { store, position, digest, end, rebuilding } = begun;
+        let Beginning { store, position, digest, folded, undecodable, end, rebuilding } = begun;
         let mut digests = self.lock_digests();
         digests.clear();
         digests.push_back((position.seq, digest));
@@ -109,6 +113,8 @@ impl Board {
             state.epoch = position.epoch;
             state.seq = position.seq;
             state.end = end;
+            state.folded = folded;
+            state.undecodable = undecodable;
             state.store = rebuilding.is_none().then_some(store);
             state.phase = match rebuilding {
                 Some(reason) => Phase::Rebuilding { percent: 0, reason },
@@ -260,7 +266,15 @@ mod tests {
     fn begin(board: &Board, store: &Store, end: u64, rebuilding: bool) {
         let position = Position { epoch: EPOCH, seq: Seq::ZERO };
         let rebuilding = rebuilding.then(|| "a test".to_owned());
-        board.begin(Beginning { store: store.clone(), position, digest: Digest::default(), end: Seq(end), rebuilding });
+        board.begin(Beginning {
+            store: store.clone(),
+            position,
+            digest: Digest::default(),
+            folded: 0,
+            undecodable: 0,
+            end: Seq(end),
+            rebuilding,
+        });
     }
 
     #[test]

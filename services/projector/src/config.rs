@@ -15,7 +15,7 @@ pub struct Config {
     pub cache_bytes: u64,
     /// Memory for the newest pages of active rooms, in bytes.
     pub hot_pages_bytes: usize,
-    /// Events in one batch at most.
+    /// Events taken from the log at once. What is stored in one batch grows with how far the fold is behind.
     pub batch_events_max: usize,
     /// Milliseconds between flushes to the disk; what a crash takes is folded again.
     pub flush_ms: u64,

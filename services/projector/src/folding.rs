@@ -20,7 +20,15 @@ use crate::store::digest::Digest;
 use crate::store::{Damage, Store, guarded};
 
 /// Pieces of work that wait for the fold's thread.
-const WORK_WAITING_MAX: usize = 8;
+const WORK_WAITING_MAX: usize = 16;
+/// What is folded is stored after so many events or bytes of them at the latest. Each batch writes the newest page of
+/// each of its rooms whole: of a log of 1,000 equally busy rooms, batches of 512 events cost 14 µs an event and batches
+/// of 32,768 cost 4.7 µs (processor time, release build). So batches are as large as the fold is behind.
+const COMMIT_EVENTS_MAX: usize = 32_768;
+const COMMIT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// … and after so long; a rebuild, whose views nobody reads yet, only has its progress to show.
+const COMMIT_EVERY: Duration = Duration::from_millis(20);
+const COMMIT_EVERY_REBUILDING: Duration = Duration::from_secs(1);
 /// Between log lines about how far a rebuild is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
@@ -73,7 +81,7 @@ pub(crate) async fn fold_on(
     let from = Position { epoch: fold.checkpoint().epoch, seq: fold.checkpoint().seq };
     let marks_from = fold.marks_position();
     let (work, queue) = mpsc::channel(WORK_WAITING_MAX);
-    let thread = Thread { fold, queue, board: Arc::clone(board), numbers: numbers.clone(), config: config.clone() };
+    let thread = Thread { fold, queue, board: Arc::clone(board), numbers: numbers.clone() };
     let mut done = match thread.start() {
         Ok(done) => done,
         Err(error) => return Ended::Unavailable(format!("no thread to fold on: {error}")),
@@ -115,7 +123,9 @@ async fn open(config: &Config, log: &Log, board: &Board, why: Option<String>) ->
     let position = Position { epoch, seq: fold.checkpoint().seq };
     let rebuilding = is_new.then(|| why.unwrap_or_else(|| "there are no views yet".to_owned()));
     tracing::info!(seq = %position.seq, %end, %epoch, rebuilding = rebuilding.is_some(), "folds");
-    board.begin(Beginning { store: fold.store().clone(), position, digest: fold.digest(), end, rebuilding });
+    let store = fold.store().clone();
+    let Checkpoint { folded, undecodable, .. } = *fold.checkpoint();
+    board.begin(Beginning { store, position, digest: fold.digest(), folded, undecodable, end, rebuilding });
     Ok(fold)
 }
 
@@ -167,7 +177,32 @@ struct Thread {
     queue: mpsc::Receiver<Work>,
     board: Arc<Board>,
     numbers: Numbers,
-    config: Config,
+}
+
+/// What was folded since the last commit.
+#[derive(Debug)]
+struct Pending {
+    since: Instant,
+    events: usize,
+    bytes: usize,
+    /// The last of them.
+    last: Option<Stored>,
+    position: Seq,
+    caught_up: bool,
+}
+
+impl Pending {
+    fn nothing(position: Seq) -> Pending {
+        Pending { since: Instant::now(), events: 0, bytes: 0, last: None, position, caught_up: false }
+    }
+
+    /// Whether to commit before more is folded. `readable`: somebody may wait for it.
+    fn is_due(&self, readable: bool, end: Seq) -> bool {
+        let is_large = self.events >= COMMIT_EVENTS_MAX || self.bytes >= COMMIT_BYTES_MAX;
+        let patience = if readable { COMMIT_EVERY } else { COMMIT_EVERY_REBUILDING };
+        let is_through = !readable && (self.caught_up || self.position >= end);
+        is_large || is_through || self.since.elapsed() >= patience
+    }
 }
 
 impl Thread {
@@ -182,49 +217,54 @@ impl Thread {
 
     fn run(mut self) -> Result<(), Damage> {
         let mut told = Instant::now();
-        let mut left = None;
-        while let Some(work) = left.take().or_else(|| self.queue.blocking_recv()) {
-            match work {
-                Work::Events { events, position, caught_up } => {
-                    left = self.fold_events(events, position, caught_up)?;
-                    self.tell_progress(&mut told);
+        let mut pending: Option<Pending> = None;
+        loop {
+            let state = self.board.state();
+            let (readable, end) = (state.store.is_some(), state.end);
+            drop(state);
+            // With something folded that somebody may wait for, an empty queue is the moment to store it.
+            let waiting =
+                pending.take_if(|pending| pending.is_due(readable, end) || (readable && self.queue.is_empty()));
+            if let Some(waiting) = waiting {
+                self.commit(waiting)?;
+                self.tell_progress(&mut told);
+                continue;
+            }
+            match self.queue.blocking_recv() {
+                Some(Work::Events { events, position, caught_up }) => {
+                    let pending = pending.get_or_insert_with(|| Pending::nothing(position));
+                    self.fold_events(events, pending)?;
+                    (pending.position, pending.caught_up) = (position, caught_up);
                 }
-                Work::Marks { marks, position } => self.fold.fold_marks(&marks, position)?,
-                Work::RestartMarks => self.fold.restart_marks()?,
-                Work::Flush => self.fold.flush()?,
+                Some(Work::Marks { marks, position }) => self.fold.fold_marks(&marks, position)?,
+                Some(Work::RestartMarks) => self.fold.restart_marks()?,
+                Some(Work::Flush) => self.fold.flush()?,
+                None => break,
             }
         }
+        pending.map_or(Ok(()), |pending| self.commit(pending))?;
         self.fold.flush()
     }
 
-    /// Folds these events, and those that wait behind them, into one batch; gives back other work that it met.
-    fn fold_events(&mut self, events: Vec<Stored>, position: Seq, caught_up: bool) -> Result<Option<Work>, Damage> {
-        let begun = Instant::now();
-        let undecodable = self.fold.checkpoint().undecodable;
-        let (mut batch, mut position, mut caught_up, mut left) = (events, position, caught_up, None);
-        while batch.len() < self.config.batch_events_max {
-            match self.queue.try_recv() {
-                Ok(Work::Events { events, position: to, caught_up: all }) => {
-                    batch.extend(events);
-                    (position, caught_up) = (to, all);
-                }
-                Ok(other) => {
-                    left = Some(other);
-                    break;
-                }
-                Err(_) => break,
-            }
-        }
-        for stored in &batch {
+    fn fold_events(&mut self, events: Vec<Stored>, pending: &mut Pending) -> Result<(), Damage> {
+        for stored in &events {
+            pending.bytes += stored.payload.len();
             self.fold.fold(stored)?;
         }
-        let committed = self.fold.commit(batch.last())?;
-        self.numbers.events.inc_by(batch.len() as u64);
-        self.numbers.undecodable.inc_by(committed.checkpoint.undecodable - undecodable);
-        self.numbers.position.set(i64::try_from(position.0).unwrap_or(i64::MAX));
-        self.numbers.batch_seconds.observe(begun.elapsed().as_secs_f64());
-        self.board.folded(self.fold.store(), committed, position, caught_up);
-        Ok(left)
+        pending.events += events.len();
+        pending.last = events.into_iter().last().or(pending.last.take());
+        Ok(())
+    }
+
+    fn commit(&mut self, pending: Pending) -> Result<(), Damage> {
+        let undecodable = self.board.state().undecodable;
+        let committed = self.fold.commit(pending.last.as_ref())?;
+        self.numbers.events.inc_by(pending.events as u64);
+        self.numbers.undecodable.inc_by(committed.checkpoint.undecodable.saturating_sub(undecodable));
+        self.numbers.position.set(i64::try_from(pending.position.0).unwrap_or(i64::MAX));
+        self.numbers.batch_seconds.observe(pending.since.elapsed().as_secs_f64());
+        self.board.folded(self.fold.store(), committed, pending.position, pending.caught_up);
+        Ok(())
     }
 
     fn tell_progress(&self, told: &mut Instant) {
