@@ -15,15 +15,20 @@ const shown = (rooms: list.RoomList): string[] => (rooms ?? []).map(({ name, unr
 
 test("the room with the latest event comes first, and counts what was not seen", () => {
   let rooms = list.withAnswer(null, [room("a", 30), room("b", 20)]);
-  rooms = list.withMessage(rooms, item("b", 40), true);
-  rooms = list.withMessage(rooms, item("b", 50), true);
-  rooms = list.withMessage(rooms, item("a", 45), false);
+  rooms = list.withMessage(rooms, item("b", 40), "unread");
+  rooms = list.withMessage(rooms, item("b", 50), "unread");
+  rooms = list.withMessage(rooms, item("a", 45), "seen");
   assert.deepEqual(shown(rooms), ["b 2", "a 0"]);
   assert.deepEqual(shown(list.withRead(rooms, "b")), ["b 0", "a 0"]);
 });
 
+test("who says something has read what was said before", () => {
+  const rooms = list.withAnswer(null, [room("a", 10, 3), room("b", 5, 2)]);
+  assert.deepEqual(shown(list.withMessage(rooms, item("a", 20), "own")), ["a 0", "b 2"]);
+});
+
 test("an answer that was overtaken by live messages does not undo them; a newer one counts", () => {
-  const rooms = list.withMessage(list.withAnswer(null, [room("a", 10)]), item("a", 20), true);
+  const rooms = list.withMessage(list.withAnswer(null, [room("a", 10)]), item("a", 20), "unread");
   assert.deepEqual(shown(list.withAnswer(rooms, [room("a", 10), room("b", 5)])), ["a 1", "b 0"]);
   assert.deepEqual(shown(list.withAnswer(rooms, [room("a", 20, 7)])), ["a 7"]);
 });
@@ -39,7 +44,7 @@ test("the name that was found for a direct room outlives the next answer", () =>
 
 test("nothing that is said of an unknown room changes the list", () => {
   const rooms = list.withAnswer(null, [room("a", 1)]);
-  assert.equal(list.withMessage(rooms, item("x", 9), true), rooms);
+  assert.equal(list.withMessage(rooms, item("x", 9), "unread"), rooms);
   assert.equal(list.withRead(rooms, "a"), rooms);
   assert.equal(list.withRead(null, "a"), null);
 });

@@ -193,9 +193,10 @@ export class Chat {
     switch (frame.event) {
       case "chat.message":
       case "chat.system": {
-        const isUnread = frame.data.userId !== this.self.value?.userId && !this.#isReading(roomId);
+        const isOwn = frame.data.userId === this.self.value?.userId;
+        const counting = isOwn ? "own" : this.#isReading(roomId) ? "seen" : "unread";
         const item = { kind: "said", seq: frame.seq, data: frame.data } as const;
-        this.list.update((rooms) => list.withMessage(rooms, item, isUnread));
+        this.list.update((rooms) => list.withMessage(rooms, item, counting));
         this.#mark();
         return;
       }

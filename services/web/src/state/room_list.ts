@@ -36,14 +36,18 @@ export function withJoined(list: RoomList, { room, seq }: Joined): RoomList {
   return sorted([...rooms, { roomId, type, name, last: null, unread: 0, mentions: 0, seq }]);
 }
 
-/** Something was said; it counts as unread where the person was not looking. */
-export function withMessage(list: RoomList, { data, seq }: Said, isUnread: boolean): RoomList {
-  return change(list, data.roomId, (room) => ({
+/** What a message does to the count of a room: it adds to it, leaves it, or, as the person's own, makes all read. */
+export type Counting = "unread" | "seen" | "own";
+
+/** Something was said. */
+export function withMessage(list: RoomList, { data, seq }: Said, counting: Counting): RoomList {
+  const said = change(list, data.roomId, (room) => ({
     ...room,
     seq,
     last: data,
-    unread: isUnread ? room.unread + 1 : room.unread,
+    unread: counting === "unread" ? room.unread + 1 : room.unread,
   }));
+  return counting === "own" ? withRead(said, data.roomId) : said;
 }
 
 /** A message was edited or deleted: what is the last one now, is shown as it is now. */
