@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::checker::history::{Observation, Service as Part};
-use crate::checker::name::{Edge, Person, Projector};
+use crate::checker::name::{Edge, Person, Projector, Room};
 use crate::checker::{Promise, Recorder, judge};
 use crate::device::{Device, Door};
 use crate::program::{Service, development_token};
@@ -39,6 +39,7 @@ pub struct Cluster {
     projector: Option<Service>,
     projectors_started: u32,
     seed: u64,
+    settings: Vec<(String, String)>,
     folder: TempDir,
 }
 
@@ -84,7 +85,6 @@ impl Builder {
         let doors =
             Doors { recorder: recorder.clone(), doors: Arc::new(Mutex::new(doors.collect())), tokens: Arc::default() };
         let folder = TempDir::with_prefix("klatch-cluster-").expect("a temporary folder can be made");
-        write_settings(folder.path(), &self.settings);
         let mut cluster = Cluster {
             broker,
             recorder,
@@ -93,6 +93,7 @@ impl Builder {
             projector: None,
             projectors_started: 0,
             seed: self.seed,
+            settings: self.settings,
             folder,
         };
         cluster.start_projector();
@@ -102,11 +103,6 @@ impl Builder {
         cluster.until_ready().await;
         cluster
     }
-}
-
-fn write_settings(folder: &Path, settings: &[(String, String)]) {
-    let lines: Vec<String> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    fs::write(folder.join("settings"), lines.join("\n")).expect("the folder can be written to");
 }
 
 /// The seed of this run: `KLATCH_TEST_SEED`, else a fresh one.
@@ -142,6 +138,14 @@ impl Cluster {
         connected.unwrap_or_else(|why| panic!("{person} is not taken by edge {edge}: {why}"))
     }
 
+    /// The operator says something in a room, through any edge. Fails the test if it is not taken.
+    pub async fn announce(&self, room: &Room, text: &str) {
+        let headers = [("x-internal-api-key", INTERNAL_API_KEY), ("content-type", "application/json")];
+        let body = serde_json::json!({"roomId": room, "message": text}).to_string();
+        let answer = request(&self.doors.door(0).address, "POST", "/send-system-message", &headers, &body).await;
+        assert!(matches!(answer, Ok((200..=299, _))), "{answer:?}");
+    }
+
     /// Kills an edge (-9). Its connections are dead when this returns.
     pub fn kill_edge(&mut self, edge: usize) {
         if let Some(mut service) = self.edges[edge].take() {
@@ -154,10 +158,9 @@ impl Cluster {
     /// Starts an edge, under a name that it never had. Doesn't wait.
     pub fn start_edge(&mut self, edge: usize) {
         let door = self.doors.reopen(edge);
-        let settings = fs::read_to_string(self.folder.path().join("settings")).unwrap_or_default();
         let lease = LEASE_MS.to_string();
         let mut variables = vec![("KLATCH_EDGE__LEASE_MS", lease.as_str()), ("INTERNAL_API_KEY", INTERNAL_API_KEY)];
-        variables.extend(settings.lines().filter_map(|line| line.split_once('=')));
+        variables.extend(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let url = self.broker.url();
         let arguments = ["edge", "--dev", "--nats", &url, "--listen", &door.address];
         self.edges[edge] = Some(Service::start(&arguments, &variables, &self.log(&format!("edge-{edge}"))));

@@ -22,7 +22,6 @@ async fn a_hundred_kicks_race_a_flood_from_another_edge_and_nothing_comes_after_
     let cluster = Cluster::start(seed).await;
     let (ada, ben) = (cluster.device(0, "ada").await, cluster.device(1, "ben").await);
     let ben_id = Person::from("ben");
-    let mut acknowledged = 0;
     for round in 0..ROUNDS {
         let room = Room(format!("room-{round}"));
         ada.joined(&room, None).await;
@@ -37,10 +36,8 @@ async fn a_hundred_kicks_race_a_flood_from_another_edge_and_nothing_comes_after_
             }
         });
         assert!(last < kicked, "round {round}: acknowledged at {last}, kicked at {kicked}");
-        acknowledged += 1;
         ada.until_reached(&room, last, Duration::from_secs(10)).await;
     }
-    assert_eq!(acknowledged, ROUNDS);
     cluster.read_back().await;
     use Promise::*;
     cluster.expect_kept(&[ExactlyOnce, OneOrder, Removal, Visibility]);

@@ -12,4 +12,6 @@ mod inspection;
 mod order;
 mod presence;
 mod resume;
+mod unread;
 mod views;
+mod visibility;

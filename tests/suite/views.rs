@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use klatch_tests::checker::Promise;
-use klatch_tests::checker::history::{Answer, Fold};
+use klatch_tests::checker::history::{Answer, Deed, Fold};
 use klatch_tests::checker::name::{Room, Seq};
 use klatch_tests::cluster::{Cluster, choices, query, seed};
 use klatch_tests::device::Device;
@@ -51,8 +51,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// Two rooms with messages, edits, deletions and a kick.
-async fn furnish(ada: &Device, ben: &Device) -> Vec<Room> {
+/// Two rooms with messages, edits, deletions, announcements and notices.
+async fn furnish(cluster: &Cluster, ada: &Device, ben: &Device) -> Vec<Room> {
     let rooms = vec![Room::from("lobby"), Room::from("kitchen")];
     for room in &rooms {
         ada.joined(room, None).await;
@@ -63,10 +63,12 @@ async fn furnish(ada: &Device, ben: &Device) -> Vec<Room> {
             let done = match number % 10 {
                 3 => ada.edit(room, &message, at.seq, &format!("ada edited {number}")).await,
                 7 => ada.delete(room, &message, at.seq).await,
+                9 => ada.govern(room, Deed::Mute, &"cleo".into()).await,
                 _ => continue,
             };
             assert!(matches!(done, Answer::Stored { .. }), "{done:?}");
         }
+        cluster.announce(room, "maintenance at noon").await;
     }
     rooms
 }
@@ -77,7 +79,7 @@ async fn views_deleted_truncated_or_bit_flipped_are_rebuilt_by_themselves_with_t
     let mut choices = choices(seed);
     let mut cluster = Cluster::start(seed).await;
     let (ada, ben) = (cluster.device(0, "ada").await, cluster.device(1, "ben").await);
-    let rooms = furnish(&ada, &ben).await;
+    let rooms = furnish(&cluster, &ada, &ben).await;
     let (at, digest) = cluster.note_digest(Fold::Incremental, None).await;
     let damages: [(&str, Damage); 3] = [("deleted", delete), ("truncated", truncate), ("bit-flipped", flip_bits)];
     for (how, damage) in damages {
@@ -102,7 +104,7 @@ async fn views_deleted_truncated_or_bit_flipped_are_rebuilt_by_themselves_with_t
 async fn verify_finds_the_projector_and_the_log_in_agreement() {
     let cluster = Cluster::start(seed()).await;
     let (ada, ben) = (cluster.device(0, "ada").await, cluster.device(1, "ben").await);
-    furnish(&ada, &ben).await;
+    furnish(&cluster, &ada, &ben).await;
     let end = Seq(cluster.stream().await.cached_info().state.last_sequence);
     let status = query(&cluster.broker.client().await, "status", &json!({})).await;
     assert_eq!(status["undecodable"], 0, "{status}");

@@ -55,7 +55,7 @@ pub enum Meaning<'h> {
     Message {
         /// The message.
         id: MessageId,
-        /// Who said it.
+        /// Who said it; the operator is `~system`.
         author: Person,
         /// What.
         text: &'h str,
@@ -263,7 +263,7 @@ impl<'h> Told<'h> {
         let message = self.text("messageId").map(MessageId::from);
         let person = |field| self.text(field).map(Person::from);
         let known = match self.event {
-            "chat.message" => message.zip(person("userId")).map(|(id, author)| {
+            "chat.message" | "chat.system" => message.zip(person("userId")).map(|(id, author)| {
                 // A deleted message's item in a history page has no text.
                 Meaning::Message { id, author, text: self.text("message").unwrap_or_default() }
             }),

@@ -31,7 +31,7 @@ pub enum Body<'h> {
         /// Who said it.
         author: Person,
         /// As it was stored.
-        stored: &'h Value,
+        stored: Told<'h>,
         /// What it says now.
         text: &'h str,
         /// Whether it was deleted.
@@ -57,12 +57,14 @@ impl Item<'_> {
         match &self.body {
             Body::Notice(notice) if *notice == told => None,
             Body::Notice(notice) => Some(format!("{} {} instead of {}", served.event, served.data, notice.data)),
-            _ if served.event != "chat.message" => Some(format!("{} instead of chat.message", served.event)),
+            Body::Message { stored, .. } if stored.event != served.event => {
+                Some(format!("{} instead of {}", served.event, stored.event))
+            }
             Body::Message { id, .. } | Body::Erased { id, .. } if told.message().as_ref() != Some(id) => {
                 Some(format!("message {:?} instead of {id}", told.message()))
             }
             Body::Message { deleted: true, .. } | Body::Erased { deleted: true, .. } => tombstone(&served.data),
-            Body::Message { stored, text, .. } => present(stored, text, &served.data),
+            Body::Message { stored, text, .. } => present(stored.data, text, &served.data),
             // What it said is nowhere any more: there is nothing to compare with.
             Body::Erased { deleted: false, .. } => None,
         }
@@ -121,7 +123,7 @@ pub fn items<'h>(log: &Log<'h>, position: Seq) -> Vec<Item<'h>> {
             Meaning::Message { id, author, text } => {
                 if let Entry::Vacant(place) = places.entry(id.clone()) {
                     place.insert(seq);
-                    items.insert(seq, Body::Message { id, author, stored: told.data, text, deleted: false });
+                    items.insert(seq, Body::Message { id, author, stored: *told, text, deleted: false });
                 }
             }
             Meaning::Edit { id, text: new, .. } => {

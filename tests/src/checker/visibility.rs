@@ -116,7 +116,7 @@ pub fn judge(run: &Run<'_>) -> Vec<Violation> {
     judge_pages(run, &mut found);
     judge_removed(run, &mut found);
     judge_lists(run, &mut found);
-    found.extend(run.strays.iter().filter_map(judge_stray));
+    found.extend(run.strays.iter().filter_map(|stray| judge_stray(run, stray)));
     found
 }
 
@@ -242,10 +242,11 @@ fn judge_lists(run: &Run<'_>, found: &mut Vec<Violation>) {
     }
 }
 
-fn judge_stray(stray: &Stray<'_>) -> Option<Violation> {
+fn judge_stray(run: &Run<'_>, stray: &Stray<'_>) -> Option<Violation> {
     let (session, person, room) = (stray.session, stray.person.clone(), stray.room.clone());
     let what = match stray.heard {
         Heard::Frame(frame) if is_about(frame, &person) => return None,
+        Heard::Passing("chat.roomCreated", _) if was_member(run, &person, &room) => return None,
         Heard::Frame(frame) => format!("{} at {}", frame.event, frame.seq),
         Heard::Passing(event, _) => event.to_owned(),
     };
@@ -259,4 +260,11 @@ fn judge_stray(stray: &Stray<'_>) -> Option<Violation> {
 fn is_about(frame: &super::history::Frame, person: &Person) -> bool {
     let about = frame.data.get("userId").and_then(serde_json::Value::as_str);
     frame.event == "chat.memberChanged" && about == Some(person.0.as_str())
+}
+
+/// Its members are told of a new room wherever they are.
+fn was_member(run: &Run<'_>, person: &Person, room: &Room) -> bool {
+    let logs = run.ledger.lives().flat_map(|(_, life)| life.rooms()).filter(|(name, _)| *name == room);
+    let mut standings = logs.filter_map(|(_, log)| log.members.get(person));
+    standings.any(|standings| standings.values().any(|standing| *standing == Standing::Joined))
 }
