@@ -2,6 +2,8 @@
 
 mod breakage;
 mod specimen;
+mod tape;
+mod world;
 
 use proptest::prelude::*;
 
@@ -9,7 +11,8 @@ use super::history::{History, Which};
 use super::name::Seq;
 use super::{Promise, judge};
 use breakage::BREAKAGES;
-use specimen::{Fate, Step, World};
+use specimen::{Fate, Step};
+use world::World;
 
 /// A long evening, in which everything happens that can be broken.
 fn evening() -> History {

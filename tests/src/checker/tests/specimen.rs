@@ -6,18 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
+
+use super::world::*;
 
 use crate::checker::history::*;
 use crate::checker::name::*;
-
-pub(super) const LEASE_MS: u64 = 2000;
-const ROOM: &str = "lobby";
-const EPOCH: &str = "first-life";
-
-/// Who takes part; the first owns the room.
-const PEOPLE: [&str; 4] = ["ada", "ben", "cleo", "dan"];
-const EDGES: [&str; 2] = ["north", "south"];
 
 /// Something that happens. People are numbers in [`PEOPLE`]; what is impossible then does nothing.
 #[derive(Debug, Clone, Copy)]
@@ -65,54 +59,6 @@ pub(super) enum Fate {
     FrameLost,
     /// Refused.
     Refused,
-}
-
-#[derive(Debug, Clone)]
-struct Message {
-    seq: Seq,
-    id: String,
-    author: usize,
-    data: Value,
-    deleted: bool,
-}
-
-#[derive(Debug, Clone)]
-enum Shown {
-    Message(Message),
-    Notice(Frame),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Stranger,
-    Joined,
-    Removed,
-    Banned,
-}
-
-#[derive(Debug)]
-struct Device {
-    session: Session,
-    attached: bool,
-}
-
-/// The system. [`World::play`] is the way in.
-#[derive(Debug)]
-pub(super) struct World {
-    entries: Vec<Entry>,
-    now: u64,
-    numbers: u64,
-    last: Seq,
-    last_of_room: Seq,
-    stored: Vec<Observation>,
-    shown: Vec<Shown>,
-    standing: [Standing; 4],
-    devices: BTreeMap<usize, Device>,
-    known: BTreeMap<usize, Seq>,
-    marks: [Seq; 4],
-    unclear: BTreeMap<usize, (String, String)>,
-    erases: bool,
-    open: bool,
 }
 
 impl World {
@@ -458,137 +404,5 @@ impl World {
             }
         }
         self.note(Observation::Replayed { epoch: EPOCH.into(), last: self.last });
-    }
-}
-
-/// What the steps are made of.
-impl World {
-    fn note(&mut self, what: Observation) {
-        self.now += 1;
-        self.entries.push(Entry { at: Moment(self.now), what });
-    }
-
-    fn number(&mut self) -> u64 {
-        self.numbers += 1;
-        self.numbers
-    }
-
-    fn ask(&mut self, session: Session, command: Command) -> CallId {
-        let call = CallId(self.number());
-        self.note(Observation::Asked { call, session, command });
-        call
-    }
-
-    fn answer(&mut self, call: CallId, answer: Answer) {
-        self.note(Observation::Answered { call, answer });
-    }
-
-    fn acknowledge(&mut self, call: CallId, message: Option<&str>, seq: Seq) {
-        let at = Position { epoch: EPOCH.into(), seq };
-        self.answer(call, Answer::Stored { message: message.map(MessageId::from), at });
-    }
-
-    /// Puts an event into the log, and on the wire if it is of the timeline.
-    fn store(&mut self, slot: Slot, event: &str, data: Value) -> Seq {
-        let seq = Seq(self.last.0 + 1);
-        self.last = seq;
-        if slot == Slot::Timeline {
-            let prev = Some(std::mem::replace(&mut self.last_of_room, seq));
-            self.tell(Frame { event: event.into(), seq, prev, data: data.clone() });
-        }
-        let (epoch, room, event) = (EPOCH.into(), ROOM.into(), event.into());
-        self.stored.push(Observation::Stored { epoch, seq, room, slot, event, data });
-        seq
-    }
-
-    fn stand(&mut self, who: usize, standing: Standing) -> Seq {
-        self.standing[who] = standing;
-        let word = match standing {
-            Standing::Stranger => "left",
-            Standing::Joined => "joined",
-            Standing::Removed => "removed",
-            Standing::Banned => "banned",
-        };
-        let data = json!({"roomId": ROOM, "userId": PEOPLE[who], "standing": word});
-        self.store(Slot::Member(PEOPLE[who].into()), "chat.member", data)
-    }
-
-    fn tell(&mut self, frame: Frame) {
-        for (who, session) in self.attached() {
-            if frame.prev.is_some() {
-                self.known.insert(who, frame.seq);
-            }
-            self.note(Observation::Live { session, room: ROOM.into(), frame: frame.clone() });
-        }
-    }
-
-    fn detach(&mut self, who: usize) {
-        let Some(device) = self.devices.get_mut(&who) else { return };
-        if std::mem::take(&mut device.attached) {
-            self.gone(who);
-        }
-    }
-
-    fn gone(&mut self, who: usize) {
-        for (_, session) in self.attached() {
-            let person = Some(PEOPLE[who].into());
-            self.note(Observation::Heard { session, room: ROOM.into(), event: "chat.userLeft".into(), person });
-        }
-    }
-
-    fn device(&mut self, who: usize) -> Session {
-        if let Some(device) = self.devices.get(&who) {
-            return device.session;
-        }
-        let session = Session(self.number());
-        let edge = EDGES[who % EDGES.len()].into();
-        self.note(Observation::Opened { session, person: PEOPLE[who].into(), edge });
-        self.devices.insert(who, Device { session, attached: false });
-        session
-    }
-
-    fn attached(&self) -> Vec<(usize, Session)> {
-        let attached = self.devices.iter().filter(|(_, device)| device.attached);
-        attached.map(|(who, device)| (*who, device.session)).collect()
-    }
-
-    fn session_attached(&self, who: usize) -> Option<Session> {
-        self.devices.get(&who).filter(|device| device.attached).map(|device| device.session)
-    }
-
-    fn messages(&self) -> impl Iterator<Item = &Message> {
-        self.shown.iter().filter_map(|shown| match shown {
-            Shown::Message(message) => Some(message),
-            Shown::Notice(_) => None,
-        })
-    }
-
-    fn is_deleted(&self, id: &str) -> bool {
-        self.messages().any(|message| message.id == id && message.deleted)
-    }
-
-    fn last_of(&self, who: usize) -> Option<Message> {
-        let joined = self.standing[who] == Standing::Joined;
-        self.messages().filter(|message| joined && message.author == who && !message.deleted).last().cloned()
-    }
-
-    fn change(&mut self, id: &str, how: impl FnOnce(&mut Message)) {
-        let message = self.shown.iter_mut().find_map(|shown| match shown {
-            Shown::Message(message) if message.id == id => Some(message),
-            _ => None,
-        });
-        how(message.expect("it was said"));
-    }
-}
-
-impl Shown {
-    fn frame(&self) -> Frame {
-        match self {
-            Shown::Message(message) => {
-                let (event, data) = ("chat.message".into(), message.data.clone());
-                Frame { event, seq: message.seq, prev: None, data }
-            }
-            Shown::Notice(frame) => frame.clone(),
-        }
     }
 }
