@@ -7,7 +7,7 @@ use klatch_domain::ClientId;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Request;
+use super::{Request, object};
 use crate::Code;
 
 /// A frame that could be read.
@@ -44,6 +44,9 @@ struct Envelope<'a> {
 impl ClientFrame {
     /// Reads a text frame.
     pub fn parse(text: &str) -> Result<Self, BadFrame> {
+        if !object::is_object(text) {
+            return Err(not_a_frame(None));
+        }
         let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| bad_envelope(text, &error))?;
         let bad = |message: String| BadFrame {
             id: envelope.id.as_deref().map(str::to_owned),
@@ -55,6 +58,9 @@ impl ClientFrame {
             Some(id) => Some(ClientId::parse(id).map_err(|why| bad(format!("id: {why}")))?),
         };
         let data = envelope.data.map_or("{}", RawValue::get);
+        if !object::is_object(data) {
+            return Err(bad("data: expected an object".to_owned()));
+        }
         let request = Request::parse(&envelope.event, data).map_err(bad)?;
         Ok(ClientFrame { id, request })
     }
@@ -78,10 +84,14 @@ fn bad_envelope(text: &str, error: &serde_json::Error) -> BadFrame {
     let id = frame.as_ref().and_then(|frame| frame.get("id")?.as_str().map(str::to_owned));
     let (code, message) = match &frame {
         Some(frame) if frame.contains_key("event") => (Code::InvalidField, explain(error)),
-        Some(_) => (Code::InvalidFrame, "a frame has an \"event\"".to_owned()),
-        None => (Code::InvalidFrame, "a frame is a JSON object {\"event\", \"data\", \"id\"?}".to_owned()),
+        _ => return not_a_frame(id),
     };
     BadFrame { id, code, message }
+}
+
+fn not_a_frame(id: Option<String>) -> BadFrame {
+    let message = "a frame is a JSON object {\"event\", \"data\", \"id\"?}".to_owned();
+    BadFrame { id, code: Code::InvalidFrame, message }
 }
 
 /// serde's own words, without the place: columns count within `data`, which would mislead.
@@ -95,7 +105,10 @@ pub(super) fn explain(error: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use klatch_domain::RoomId;
+
     use super::*;
+    use crate::native::request::Join;
 
     fn bad(text: &str) -> (Option<String>, Code) {
         let bad = ClientFrame::parse(text).unwrap_err();
@@ -115,7 +128,9 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_is_invalid_frame() {
-        for text in ["", "hello", "[]", "1", "null", "{", r#"{"data":{}}"#, &"[".repeat(10_000)] {
+        for text in
+            ["", "hello", "[]", r#"["chat.ping",{},"7"]"#, "1", "null", "{", r#"{"data":{}}"#, &"[".repeat(10_000)]
+        {
             assert_eq!(bad(text), (None, Code::InvalidFrame), "{text:.40}");
         }
         assert_eq!(bad(r#"{"id":"7"}"#), (Some("7".into()), Code::InvalidFrame));
@@ -134,6 +149,13 @@ mod tests {
             r#"{"event":"chat.join","data":{"roomId":"a"},"id":"7","id":"7"}"#,
             r#"{"event":"chat.join","data":{"roomId":"a"},"more":1,"id":"7"}"#,
             r#"{"event":5,"id":"7"}"#,
+            r#"{"event":"chat.join","data":["r"],"id":"7"}"#,
+            r#"{"event":"chat.ping","data":[],"id":"7"}"#,
+            r#"{"event":"chat.join","data":{"roomId":"r","since":["00000000-0000-0000-0000-000000000000",1]},"id":"7"}"#,
+            r#"{"event":"chat.message","data":{"roomId":"r","message":"m","replyTo":["m",1]},"id":"7"}"#,
+            r#"{"event":"chat.message","data":{"roomId":"r","message":"m","attachments":[["u"]]},"id":"7"}"#,
+            r#"{"event":"chat.createRoom","data":{"type":"group","settings":["open"]},"id":"7"}"#,
+            r#"{"event":"chat.updateRoom","data":{"roomId":"r","settings":[]},"id":"7"}"#,
         ] {
             assert_eq!(bad(text), (Some("7".into()), Code::InvalidField), "{text}");
         }

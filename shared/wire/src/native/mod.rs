@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod client;
+mod object;
 pub mod request;
 pub mod server;
 

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::client::explain;
+use super::object;
 
 macro_rules! requests {
     ($($(#[$doc:meta])* $event:literal $variant:ident($data:ty),)*) => {
@@ -106,7 +107,7 @@ pub struct Join {
     /// The room.
     pub room_id: RoomId,
     /// The last position that the client has: resume from there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     pub since: Option<Position>,
     /// Items of the newest page, where nothing is resumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,10 +134,10 @@ pub struct Message {
     #[serde(default)]
     pub message_type: MessageType,
     /// The message that it answers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object::optional", skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageRef>,
     /// What comes with it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "object::many", skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
     /// Whom it names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -242,7 +243,7 @@ pub struct CreateRoom {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub participants: Vec<UserId>,
     /// Its rules, where they differ from its type's.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::one")]
     pub settings: SettingsChange,
 }
 
@@ -268,7 +269,7 @@ pub struct UpdateRoom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Other rules.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object::one")]
     pub settings: SettingsChange,
 }
 
