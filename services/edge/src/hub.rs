@@ -19,7 +19,7 @@ use crate::interest::Interest;
 use crate::metrics::Metrics;
 use crate::people::People;
 use crate::room::Surroundings;
-use crate::session::SessionId;
+use crate::session_id::SessionId;
 use crate::standing::Standings;
 use crate::token::Verifier;
 

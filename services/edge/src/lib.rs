@@ -27,6 +27,7 @@ mod ring;
 mod room;
 mod roster;
 mod session;
+mod session_id;
 mod socket;
 mod standing;
 

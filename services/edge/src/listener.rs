@@ -8,7 +8,7 @@ use klatch_domain::UserId;
 use klatch_wire::CloseCode;
 
 use crate::outbox::Outbox;
-use crate::session::SessionId;
+use crate::session_id::SessionId;
 
 /// A session that is attached to a room.
 #[derive(Debug, Clone)]

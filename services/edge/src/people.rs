@@ -11,7 +11,7 @@ use klatch_wire::native::server::Failure;
 use klatch_wire::{Code, Limits};
 
 use crate::outbox::Outbox;
-use crate::session::SessionId;
+use crate::session_id::SessionId;
 
 /// A bounded rate.
 #[derive(Debug)]

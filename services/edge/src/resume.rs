@@ -1,24 +1,16 @@
 //! A position and the events since: all of them, in order, or the plain word that they could not be had.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use klatch_domain::{Epoch, Event, MessageId, Position, Seq};
+use klatch_domain::{Epoch, Event, MessageId, Position, RoomId, Seq};
 use klatch_eventlog::{Log, Stored};
 use klatch_wire::Limits;
 use klatch_wire::native::server;
 
-use crate::room::{Captured, Room};
+use crate::ring::Past;
+use crate::room::Captured;
 
 /// The event's name stands first in what is stored.
 const DELETION: &[u8] = br#""event":"chat.messageDeleted""#;
-
-/// An event that was missed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Past {
-    /// Its sequence.
-    pub(crate) seq: Seq,
-    /// What was stored, without its opening brace.
-    pub(crate) body: Bytes,
-}
 
 /// How a join's `since` can be served.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +43,7 @@ fn course(since: Position, epoch: Epoch, end: Seq, in_ring: bool) -> Course {
 /// back far enough.
 pub(crate) async fn events_since(
     log: &Log,
-    room: &Room,
+    room: &RoomId,
     captured: &Captured,
     since: Position,
     end: Seq,
@@ -63,7 +55,7 @@ pub(crate) async fn events_since(
         Course::Ring => captured.since.clone().map(|events| chain(since.seq, events)),
         Course::Read { after } => {
             let (most, bytes) = (limits.resume_events_max, limits.page_bytes_max);
-            let range = log.timeline(&room.id, after, captured.position, most, bytes).await.ok()?;
+            let range = log.timeline(room, after, captured.position, most, bytes).await.ok()?;
             range.complete.then(|| chain(after, range.events.into_iter().map(Past::from).collect()))
         }
     }

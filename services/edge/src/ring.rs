@@ -2,15 +2,24 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use klatch_domain::Seq;
 
-use crate::resume::Past;
 use crate::socket::frame::LiveFrame;
 
 /// Events that a room keeps at most.
 const EVENTS_MAX: usize = 256;
 /// Bytes that a room keeps at most; the newest event stays whatever its size.
 const BYTES_MAX: usize = 1024 * 1024;
+
+/// An event that was missed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Past {
+    /// Its sequence.
+    pub(crate) seq: Seq,
+    /// What was stored, without its opening brace.
+    pub(crate) body: Bytes,
+}
 
 /// A gapless run of a room's newest events.
 #[derive(Debug)]

@@ -15,10 +15,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::announce::{Announcements, Word};
 use crate::listener::{Listener, Listeners};
-use crate::resume::Past;
-use crate::ring::Ring;
+use crate::ring::{Past, Ring};
 use crate::roster::Roster;
-use crate::session::SessionId;
+use crate::session_id::SessionId;
 use crate::socket::frame::{self, LiveFrame};
 use crate::standing::room_info;
 

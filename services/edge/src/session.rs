@@ -20,16 +20,13 @@ use crate::hub::Hub;
 use crate::outbox::Outbox;
 use crate::people::Connection;
 use crate::room::Room;
+use crate::session_id::SessionId;
 use crate::socket::frame;
 use crate::token::Person;
 
 mod attach;
 mod command;
 mod query;
-
-/// A session of this edge; never used twice in a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct SessionId(pub u64);
 
 /// What a request comes to: the data of its ack, already written, or why not.
 type Answer = Result<Ack, Failure>;

@@ -124,7 +124,7 @@ impl Session {
             && self.may_resume(person, room, info, since).await
         {
             let (hub, end) = (&self.hub, captured.position.max(self.hub.seen()));
-            let events = resume::events_since(&hub.log, room, captured, since, end, &hub.config.limits).await;
+            let events = resume::events_since(&hub.log, &room.id, captured, since, end, &hub.config.limits).await;
             if let Some(events) = events.and_then(raw) {
                 let more = since.seq > Seq::ZERO;
                 return Shown { recovered: Some(true), events, more, history_ready: true };
