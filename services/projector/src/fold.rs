@@ -4,6 +4,8 @@
 //! checkpoint with it, in one batch. How events are cut into batches can't show in what the views say. No event stops
 //! the fold: one that can't be decoded is counted and passed over.
 
+use std::thread::JoinHandle;
+
 use klatch_domain::{Epoch, Event, MessageId, RoomId, Seq};
 use klatch_eventlog::{Marked, Stored};
 
@@ -12,7 +14,7 @@ use crate::store::checkpoint::{Checkpoint, Fingerprint, MarksCheckpoint};
 use crate::store::digest::Digest;
 use crate::store::index::Index;
 use crate::store::pages::Pages;
-use crate::store::{Batch, Damage, Store, key};
+use crate::store::{Batch, Damage, Store, guarded, key};
 use crate::views::{history, members, rooms, unread};
 
 /// After so many bytes in batches a flush is due, else sled's memory grows with what is not on the disk yet.
@@ -61,6 +63,7 @@ pub(crate) struct Fold {
     marks: MarksCheckpoint,
     digests: Vec<(Seq, Digest)>,
     unflushed_bytes: usize,
+    flushing: Option<JoinHandle<Result<(), Damage>>>,
     /// Said once: a log full of events from a newer version would fill the disk with complaints.
     has_complained: bool,
 }
@@ -77,7 +80,16 @@ impl Fold {
             erase_jobs: 0,
         };
         let marks = MarksCheckpoint::read(&store)?;
-        Ok(Fold { store, working, checkpoint, marks, digests: Vec::new(), unflushed_bytes: 0, has_complained: false })
+        Ok(Fold {
+            store,
+            working,
+            checkpoint,
+            marks,
+            digests: Vec::new(),
+            unflushed_bytes: 0,
+            flushing: None,
+            has_complained: false,
+        })
     }
 
     /// What it folds into.
@@ -170,17 +182,45 @@ impl Fold {
         self.unflushed_bytes += batch.bytes();
         self.store.apply(batch)?;
         if self.unflushed_bytes > UNFLUSHED_BYTES_MAX {
-            self.flush()?;
+            // Where the disk is slower than the fold, this waits for it.
+            self.settle_flush()?;
+            self.flush_behind()?;
         }
         Ok(())
     }
 
-    /// Brings what was stored to the disk. What a crash takes before that is folded again.
-    pub(crate) fn flush(&mut self) -> Result<(), Damage> {
-        if self.unflushed_bytes > 0 {
-            self.store.flush()?;
-            self.unflushed_bytes = 0;
+    /// Begins to bring what was stored to the disk, unless that is under way; folding goes on meanwhile. What a crash
+    /// takes before it is done is folded again.
+    pub(crate) fn flush_behind(&mut self) -> Result<(), Damage> {
+        let is_under_way = self.flushing.as_ref().is_some_and(|flushing| !flushing.is_finished());
+        if self.unflushed_bytes == 0 || is_under_way {
+            return Ok(());
         }
+        self.settle_flush()?;
+        let store = self.store.clone();
+        let thread = std::thread::Builder::new().name("klatch-flush".into());
+        let flushing = thread.spawn(move || guarded(|| store.flush()));
+        self.flushing = Some(flushing.map_err(|error| Damage::Disk(format!("no thread to flush on: {error}")))?);
+        self.unflushed_bytes = 0;
         Ok(())
+    }
+
+    /// Brings everything to the disk.
+    pub(crate) fn flush(&mut self) -> Result<(), Damage> {
+        self.settle_flush()?;
+        self.unflushed_bytes = 0;
+        self.store.flush()
+    }
+
+    fn settle_flush(&mut self) -> Result<(), Damage> {
+        let Some(flushing) = self.flushing.take() else { return Ok(()) };
+        flushing.join().unwrap_or_else(|panic| Err(Damage::from_panic(panic.as_ref())))
+    }
+}
+
+impl Drop for Fold {
+    /// The flush under way holds the files open; whoever opens them next must not meet it.
+    fn drop(&mut self) {
+        let _ = self.settle_flush();
     }
 }

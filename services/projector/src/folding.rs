@@ -18,6 +18,7 @@ use crate::rebuild::{self, Doubt};
 use crate::store::checkpoint::Checkpoint;
 use crate::store::digest::Digest;
 use crate::store::{Damage, Store, guarded};
+use crate::verify::VerifyError;
 
 /// Pieces of work that wait for the fold's thread.
 const WORK_WAITING_MAX: usize = 16;
@@ -29,6 +30,8 @@ const COMMIT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// … and after so long; a rebuild, whose views nobody reads yet, only has its progress to show.
 const COMMIT_EVERY: Duration = Duration::from_millis(20);
 const COMMIT_EVERY_REBUILDING: Duration = Duration::from_secs(1);
+/// Events that a fresh fold, for a comparison, takes from the log at once.
+const FRESH_BATCH_EVENTS: usize = 512;
 /// Between log lines about how far a rebuild is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
@@ -238,7 +241,7 @@ impl Thread {
                 }
                 Some(Work::Marks { marks, position }) => self.fold.fold_marks(&marks, position)?,
                 Some(Work::RestartMarks) => self.fold.restart_marks()?,
-                Some(Work::Flush) => self.fold.flush()?,
+                Some(Work::Flush) => self.fold.flush_behind()?,
                 None => break,
             }
         }
@@ -280,22 +283,26 @@ impl Thread {
 }
 
 /// The digest of a log folded afresh up to `seq`, going on from `fold`.
-pub(crate) async fn fold_up_to(log: &Log, mut fold: Fold, seq: Seq) -> Result<(Fold, Digest), FollowError> {
+pub(crate) async fn fold_up_to(log: &Log, mut fold: Fold, seq: Seq) -> Result<(Fold, Digest), VerifyError> {
     let mut events = log.follow(fold.checkpoint().seq);
+    let mut uncommitted = 0;
     loop {
-        let batch = events.next_batch(512).await?;
+        let batch = events.next_batch(FRESH_BATCH_EVENTS).await?;
         let is_through = batch.caught_up || batch.position >= seq;
         let wanted: Vec<Stored> = batch.events.into_iter().filter(|stored| stored.seq <= seq).collect();
+        uncommitted += wanted.len();
+        let is_due = is_through || uncommitted >= COMMIT_EVENTS_MAX;
         let folded = tokio::task::spawn_blocking(move || {
             wanted.iter().try_for_each(|stored| fold.fold(stored))?;
-            fold.commit(wanted.last())?;
+            if is_due {
+                fold.commit(wanted.last())?;
+            }
             Ok::<_, Damage>(fold)
         });
-        fold = match folded.await {
-            Ok(Ok(fold)) => fold,
-            // Into a fresh folder: a full disk, at worst.
-            Ok(Err(_)) | Err(_) => return Err(FollowError::Closed),
-        };
+        fold = folded.await.map_err(|error| Damage::Panicked(error.to_string()))??;
+        if is_due {
+            uncommitted = 0;
+        }
         if is_through {
             let digest = fold.digest();
             return Ok((fold, digest));
