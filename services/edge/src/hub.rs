@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use klatch_domain::{Seq, Timestamp};
+use klatch_domain::{Seq, Timestamp, UserId};
 use klatch_eventlog::{EdgeId, Log, QueryError};
 use klatch_service::{Drain, Health};
 use klatch_wire::Code;
@@ -102,6 +102,15 @@ impl Hub {
     /// The highest sequence that this edge has acknowledged or delivered: what its answers must reach up to.
     pub(crate) fn seen(&self) -> Seq {
         Seq(self.seen.load(Ordering::Relaxed))
+    }
+
+    /// One of a person's sessions ended; with the last one here, the moment is kept.
+    pub(crate) async fn left(&self, user: &UserId) {
+        if self.people.sessions_of(user).is_empty()
+            && let Err(error) = self.log.seen(user, self.now()).await
+        {
+            tracing::info!(%error, "can't store when somebody was last seen");
+        }
     }
 
     /// Asks the projector.

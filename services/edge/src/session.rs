@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use klatch_domain::{ClientId, RoomId, Seq, Timestamp};
+use klatch_domain::{ClientId, RoomId, Seq, Timestamp, UserId};
 use klatch_eventlog::Marks;
 use klatch_wire::native::request::Auth;
 use klatch_wire::native::server::{self, Failure, Retry, User, Welcome};
@@ -107,6 +107,14 @@ impl Session {
                 self.hub.metrics.refused(failure.code);
                 self.tell(server::error(id, &failure));
             }
+        }
+    }
+
+    /// Whose session it is; nobody's yet, where there was no token.
+    pub(crate) fn user(&self) -> Option<&UserId> {
+        match &self.identity {
+            Identity::Unknown => None,
+            Identity::Known { person, .. } => Some(&person.user_id),
         }
     }
 

@@ -7,7 +7,7 @@
 use std::thread::JoinHandle;
 
 use klatch_domain::{Epoch, Event, MessageId, RoomId, Seq};
-use klatch_eventlog::{Marked, Stored};
+use klatch_eventlog::{Marked, Seen, Stored};
 
 use crate::store::changes::Changes;
 use crate::store::checkpoint::{Checkpoint, Fingerprint, MarksCheckpoint};
@@ -15,7 +15,7 @@ use crate::store::digest::Digest;
 use crate::store::index::Index;
 use crate::store::pages::Pages;
 use crate::store::{Batch, Damage, Store, guarded, key};
-use crate::views::{history, members, rooms, unread};
+use crate::views::{history, members, rooms, seen, unread};
 
 /// After so many bytes in batches a flush is due, else sled's memory grows with what is not on the disk yet.
 const UNFLUSHED_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -161,10 +161,11 @@ impl Fold {
         })
     }
 
-    /// Folds marks up to `position` of their own stream, and stores them.
-    pub(crate) fn fold_marks(&mut self, marked: &[Marked], position: Seq) -> Result<(), Damage> {
+    /// Folds marks, and who was last connected when, up to `position` of their own stream, and stores them.
+    pub(crate) fn fold_marks(&mut self, marked: &[Marked], seen: &[Seen], position: Seq) -> Result<(), Damage> {
         let mut batch = Batch::default();
         unread::fold(&self.store, &mut batch, marked)?;
+        seen::fold(&self.store, &mut batch, seen)?;
         self.marks.seq = self.marks.seq.max(position);
         batch.put(key::MARKS_CHECKPOINT.to_vec(), &self.marks.encode());
         self.apply(batch)

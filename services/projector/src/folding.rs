@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use klatch_domain::{Epoch, Position, Seq};
-use klatch_eventlog::{FollowError, FollowMarks, Log, Marked, Stored};
+use klatch_eventlog::{FollowError, FollowMarks, Log, MarkBatch, Stored};
 use klatch_wire::query::Phase;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,7 @@ impl From<Damage> for Ended {
 #[derive(Debug)]
 enum Work {
     Events { events: Vec<Stored>, position: Seq, caught_up: bool },
-    Marks { marks: Vec<Marked>, position: Seq },
+    Marks(MarkBatch),
     RestartMarks,
     Flush,
 }
@@ -156,7 +156,7 @@ async fn feed(config: &Config, log: &Log, from: Position, marks_from: Seq, work:
 
 async fn next_marks(log: &Log, marks: &mut FollowMarks, max: usize) -> Work {
     match marks.next_batch(max).await {
-        Ok(batch) => Work::Marks { marks: batch.marks, position: batch.position },
+        Ok(batch) => Work::Marks(batch),
         Err(FollowError::EpochChanged) => {
             // Another stream of marks, or another epoch of events, which the other follower tells of. Marks only grow.
             *marks = log.follow_marks(Seq::ZERO);
@@ -239,7 +239,7 @@ impl Thread {
                     self.fold_events(events, pending)?;
                     (pending.position, pending.caught_up) = (position, caught_up);
                 }
-                Some(Work::Marks { marks, position }) => self.fold.fold_marks(&marks, position)?,
+                Some(Work::Marks(batch)) => self.fold.fold_marks(&batch.marks, &batch.seen, batch.position)?,
                 Some(Work::RestartMarks) => self.fold.restart_marks()?,
                 Some(Work::Flush) => self.fold.flush_behind()?,
                 None => break,

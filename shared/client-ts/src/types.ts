@@ -594,6 +594,10 @@ export interface MemberSummary {
    */
   avatar?: string;
   /**
+   * When their last connection to a server ended; none where none ever did. Who is attached is told by presence.
+   */
+  lastSeen?: Timestamp;
+  /**
    * Whether they are muted, and until when.
    */
   muted?: Mute;

@@ -10,6 +10,7 @@ use crate::epoch::Life;
 use crate::error::{FollowError, ReadError};
 use crate::log::Log;
 use crate::marks::{self, Marked};
+use crate::seen::{self, Seen};
 use crate::stored::Stored;
 use crate::streams::Stream;
 use crate::subject;
@@ -45,6 +46,8 @@ pub struct FollowMarks {
 pub struct MarkBatch {
     /// Oldest first; may be empty.
     pub marks: Vec<Marked>,
+    /// Who was last connected when, oldest first; may be empty.
+    pub seen: Vec<Seen>,
     /// Everything up to here, a sequence of the marks' own stream, was given out.
     pub position: Seq,
     /// Whether nothing further was stored when the last of these was sent.
@@ -88,8 +91,14 @@ impl FollowMarks {
     /// Waits for marks and gives those that are ready, at most `max`; as [`Follow::next_batch`] does.
     pub async fn next_batch(&mut self, max: usize) -> Result<MarkBatch, FollowError> {
         let fed = self.follower.next(max).await?;
-        let marks = fed.records.into_iter().filter_map(|record| ours(record, marked)).collect();
-        Ok(MarkBatch { marks, position: self.follower.position, caught_up: fed.caught_up })
+        let (mut marks, mut seen) = (Vec::new(), Vec::new());
+        for record in fed.records {
+            match seen::decode(&record) {
+                Some(one) => seen.push(one),
+                None => marks.extend(ours(record, marked)),
+            }
+        }
+        Ok(MarkBatch { marks, seen, position: self.follower.position, caught_up: fed.caught_up })
     }
 }
 

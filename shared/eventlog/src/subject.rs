@@ -19,11 +19,13 @@ pub const PARTITIONS: u32 = 64;
 pub const EVENTS: &str = "chat.event.>";
 /// Everything stored in `CHAT_MARKS`.
 pub const MARKS: &str = "chat.mark.>";
+/// The beginning of every subject that says when a person was last connected.
+const SEEN: &str = "chat.mark.seen.";
 /// Everything stored in `CHAT_PRESENCE`.
 pub const PRESENCE: &str = "chat.presence.>";
-/// Every edge's lease, as stored.
+/// Every entry of every room, as stored.
 pub(crate) const PRESENCE_OF_ROOMS: &str = "chat.presence.*.room.*.presence.*.*";
-/// All leases of edges.
+/// Every edge's lease, as stored.
 pub(crate) const LEASES: &str = "chat.presence.lease.*";
 /// Every member event of every room, live.
 pub(crate) const LIVE_MEMBERS: &str = "chat.live.*.room.*.member.*";
@@ -219,6 +221,16 @@ pub fn mark(room: &RoomId, user: &UserId) -> String {
     with(room_prefix("chat.mark", room), "mark.", user.as_str())
 }
 
+/// Where it is stored when a person was last connected.
+pub fn seen(user: &UserId) -> String {
+    with(SEEN.to_owned(), "", user.as_str())
+}
+
+/// The person of whom it is stored there when they were last connected.
+pub fn parse_seen(subject: &str) -> Option<UserId> {
+    UserId::parse(unescape(subject.strip_prefix(SEEN)?)?).ok()
+}
+
 /// The room and person whose marks are stored there.
 pub fn parse_mark(subject: &str) -> Option<(RoomId, UserId)> {
     let (room, tail) = parse_room(subject.strip_prefix("chat.mark.")?)?;
@@ -393,6 +405,8 @@ mod tests {
                 prop_assert_eq!(parse_live_event(&live), Some(address));
             }
             prop_assert_eq!(parse_mark(&mark(&room, &user)), Some((room.clone(), user.clone())));
+            prop_assert_eq!(parse_seen(&seen(&user)), Some(user.clone()));
+            prop_assert_eq!(parse_mark(&seen(&user)), None);
             let entry = presence(&room, &user, &edge);
             prop_assert!(matches(&presence_of_room(&room), &entry));
             prop_assert!(matches(&presence_of_edge(&edge), &entry));

@@ -8,7 +8,7 @@
 //! Every request that shows a room's content names its `asker`, and the projector keeps to what that person may read:
 //! an answer never holds an item after the moment at which their standing was read.
 
-use klatch_domain::{Epoch, Membership, RoomId, RoomInfo, RoomType, Seq, Standing, UserId};
+use klatch_domain::{Epoch, Membership, RoomId, RoomInfo, RoomType, Seq, Standing, Timestamp, UserId};
 use klatch_domain::{Mute, Role};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -212,6 +212,9 @@ pub struct MemberSummary {
     /// Whether they are muted, and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muted: Option<Mute>,
+    /// When their last connection to a server ended; none where none ever did. Who is attached is told by presence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
 }
 
 /// Asks for one person's standing in one room, for the service that asks, not for a person: nothing is held back.

@@ -109,8 +109,13 @@ pub(crate) async fn serve(hub: Arc<Hub>, tcp: TcpStream, leftover: Bytes, outbox
     drop(leftover); // It holds the whole buffer that the HTTP head was read into.
     connection.run().await;
     connection.close().await;
-    if let Worker::Busy(work) = connection.worker {
-        work.await; // What the client sent before it went is carried out.
+    let session = match connection.worker {
+        Worker::Idle(session) => Some(session),
+        Worker::Busy(work) => Some(work.await), // What the client sent before it went is carried out.
+        Worker::Moving => None,
+    };
+    if let Some(user) = session.and_then(|session| session.user().cloned()) {
+        hub.left(&user).await;
     }
     hub.metrics.connections.dec();
 }

@@ -271,3 +271,18 @@ async fn after_the_log_was_made_anew_sessions_are_told_to_resume_and_are_not_giv
     ada.ask("chat.message", json!({"roomId": "r", "message": "after"})).await.unwrap();
     assert_eq!(text(&ada.hears("chat.message").await), "after");
 }
+
+#[tokio::test]
+async fn when_the_last_connection_of_a_person_ends_the_moment_is_kept() {
+    let log = Log::memory();
+    let edge = Edge::start(&log, |_| ()).await;
+    let (mut phone, mut desk) = (edge.connect("ada").await, edge.connect("ada").await);
+    let mut marks = log.follow_marks(klatch_domain::Seq::ZERO);
+    assert!(marks.next_batch(8).await.unwrap().seen.is_empty());
+    phone.close().await;
+    phone.closed().await;
+    desk.ask("chat.ping", json!({})).await.unwrap();
+    desk.close().await;
+    let seen = marks.next_batch(8).await.unwrap().seen;
+    assert_eq!(seen.iter().map(|seen| seen.user.as_str()).collect::<Vec<_>>(), ["ada"]);
+}

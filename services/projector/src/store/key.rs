@@ -71,6 +71,11 @@ pub(crate) fn marks(room: &RoomId, user: &UserId) -> Vec<u8> {
     key
 }
 
+/// When a person was last connected.
+pub(crate) fn seen(user: &UserId) -> Vec<u8> {
+    begin(b'l', user.as_str())
+}
+
 /// Where else a message's content lies in the log: its edits, its repeats.
 pub(crate) fn traces(room: &RoomId, message: Seq) -> Vec<u8> {
     let mut key = begin(b'e', room.as_str());

@@ -1,7 +1,7 @@
 //! Members, room lists and what is unread.
 
-use klatch_domain::{Access, HistoryFrom, Role, Seq, Standing};
-use klatch_eventlog::{Marked, Marks};
+use klatch_domain::{Access, HistoryFrom, Role, Seq, Standing, Timestamp};
+use klatch_eventlog::{Marked, Marks, Seen};
 use klatch_wire::query::{MembersRequest, RoomsRequest, UNREAD_MAX};
 
 use super::scene::{Log, Views, deleted, info, kicked, room, sent, standing, user};
@@ -18,7 +18,7 @@ impl Views {
     fn mark(&mut self, who: &str, read: u64, position: u64) {
         let marks = Marks { delivered: Seq(read), read: Seq(read) };
         let marked = Marked { room: room("r"), user: user(who), marks, seq: Seq(position) };
-        self.fold.fold_marks(&[marked], Seq(position)).unwrap();
+        self.fold.fold_marks(&[marked], &[], Seq(position)).unwrap();
     }
 
     fn room_list(&self, who: &str, limit: u32, cursor: Option<String>) -> (Vec<String>, Option<String>) {
@@ -151,4 +151,18 @@ fn members_come_in_pages_without_those_who_left() {
     assert_eq!(members.len(), 12);
     assert_eq!(members[..4], ["ada", "ben", "u01", "u03"]);
     assert_eq!((all("ben", 100), all("ada", 2).len()), (members, 17));
+}
+
+#[test]
+fn members_show_when_they_were_last_connected_and_an_older_word_changes_nothing() {
+    let log = Log::open_room();
+    let mut views = Views::of(&log);
+    let at = |ms| Seen { user: user("ben"), at: Timestamp::from_ms(ms) };
+    views.fold.fold_marks(&[], &[at(2_000), at(1_000)], Seq(2)).unwrap();
+    views.fold.fold_marks(&[], &[at(1_500)], Seq(3)).unwrap();
+    let request =
+        MembersRequest { asker: user("ada"), room_id: room("r"), limit: 10, cursor: None, min_seq: Seq::ZERO };
+    let page = members::page(&views.reading(), &request).unwrap();
+    let last_seen = |who| page.members.iter().find(|member| member.user_id == user(who)).unwrap().last_seen;
+    assert_eq!((last_seen("ben"), last_seen("ada")), (Some(Timestamp::from_ms(2_000)), None));
 }

@@ -1,10 +1,10 @@
 //! Who stands how towards a room: a row for each person of whom anything was ever stored, by room and user id; and for
 //! each person the rooms that they are a member of.
 
-use klatch_domain::{Membership, Position, Role, RoomId, Seat, Seq, Standing, UserId, roster};
+use klatch_domain::{Membership, Position, Role, RoomId, Seat, Seq, Standing, Timestamp, UserId, roster};
 use klatch_wire::query::{MEMBERS_MAX, MemberRequest, MemberResponse, MemberSummary, MembersRequest, MembersResponse};
 
-use super::{Failure, Reading, rooms};
+use super::{Failure, Reading, rooms, seen};
 use crate::fold::Working;
 use crate::store::digest::Digest;
 use crate::store::{Damage, Store, key};
@@ -86,14 +86,15 @@ pub(crate) fn page(reading: &Reading, request: &MembersRequest) -> Result<Member
             Standing::Left | Standing::Removed => false,
         };
         if shown {
-            members.push(summary(member));
+            let last_seen = seen::read(&reading.store, &member.user_id)?;
+            members.push(summary(member, last_seen));
         }
     }
     let Position { epoch, seq } = reading.position;
     Ok(MembersResponse { room_id: room.clone(), members, cursor, epoch, seq })
 }
 
-fn summary(member: Membership) -> MemberSummary {
+fn summary(member: Membership, last_seen: Option<Timestamp>) -> MemberSummary {
     MemberSummary {
         user_id: member.user_id,
         username: member.username,
@@ -101,6 +102,7 @@ fn summary(member: Membership) -> MemberSummary {
         role: member.role,
         standing: member.standing,
         muted: member.muted,
+        last_seen,
     }
 }
 

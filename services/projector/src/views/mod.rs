@@ -7,6 +7,7 @@ pub(crate) mod history;
 pub(crate) mod item;
 pub(crate) mod members;
 pub(crate) mod rooms;
+pub(crate) mod seen;
 pub(crate) mod sight;
 pub(crate) mod unread;
 

@@ -227,6 +227,7 @@ fn acks() -> Vec<(&'static str, Bytes)> {
         role: Role::Member,
         standing,
         muted,
+        last_seen: None,
     };
     let until = Some(at("2026-12-01T00:00:00.000Z"));
     let members = MembersResponse {
