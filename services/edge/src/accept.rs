@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -19,6 +21,8 @@ use crate::hub::Hub;
 
 /// Bytes of a request's head at most.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// A request's body must have come, and its answer be made, within this time: longer than the log's own deadline.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// After a failed accept (no file descriptor left, say) the next one waits so long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -55,7 +59,14 @@ pub(crate) async fn accept(hub: Arc<Hub>, listener: TcpListener, routes: Router)
 async fn serve(hub: Arc<Hub>, tcp: TcpStream, routes: Router) {
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut routes = routes.clone();
-        async move { Ok::<_, Infallible>(routes.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {})) }
+        async move {
+            let answer = tokio::time::timeout(ANSWER_WITHIN, routes.call(request.map(Body::new))).await;
+            Ok::<_, Infallible>(match answer {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+            })
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

@@ -3,7 +3,7 @@
 
 use klatch_domain::commands::{Actor, Command, Facts, Referred};
 use klatch_domain::{
-    Address, Decision, Draft, Event, Known, MessageId, MessageSent, Position, Refusal, Seq, Timestamp,
+    Address, Decision, Draft, Event, Known, MessageId, MessageSent, Position, Refusal, RoomId, Seq, Timestamp,
 };
 use klatch_eventlog::{Append, AppendError, Entry, Outcome, ReadError};
 use klatch_wire::Code;
@@ -69,18 +69,21 @@ impl Hub {
             None => Known::NOTHING,
         };
         let message = match needs.message {
-            Some(seq) => self.referred(seq).await?,
+            Some(seq) => self.referred(needs.room, seq).await?,
             None => None,
         };
         Ok(Facts { actor: actor.clone(), info, own, target, message })
     }
 
-    async fn referred(&self, seq: Seq) -> Result<Option<Referred>, Failure> {
+    async fn referred(&self, room: &RoomId, seq: Seq) -> Result<Option<Referred>, Failure> {
         let Some(stored) = self.log.get(seq).await.map_err(unreadable)? else { return Ok(None) };
         let sent: MessageSent = match stored.event() {
             Ok(Event::MessageSent(sent) | Event::SystemSaid(sent)) => sent,
             _ => return Ok(None),
         };
+        if self.interest.room(room).is_some_and(|room| room.has_deleted(&sent.message_id)) {
+            return Ok(None);
+        }
         let position = Position { epoch: self.log.epoch(), seq };
         Ok(Some(Referred { position, sent }))
     }
@@ -89,7 +92,7 @@ impl Hub {
     fn learn(&self, drafts: Vec<Draft>, last: Seq) {
         for (draft, seq) in drafts.into_iter().rev().zip((0..=last.0).rev()) {
             if let Event::Member(membership) = draft.event {
-                self.standings.hear(Seq(seq), membership);
+                self.standings.stored(Seq(seq), membership);
             }
         }
     }
@@ -105,7 +108,8 @@ impl Hub {
         self.log.append(append).await.map_err(not_appended)
     }
 
-    /// A room that this very command made, in an earlier try whose answer was lost, is no conflict.
+    /// What an earlier try of this very command has stored, whose answer was lost, is acknowledged whatever has changed
+    /// since: somebody muted after they spoke has spoken.
     async fn settle_refusal(
         &self,
         command: &Command,
@@ -113,13 +117,26 @@ impl Hub {
         refusal: Refusal,
         at: Timestamp,
     ) -> Result<Done, Failure> {
-        if let (Command::CreateRoom(create), Refusal::Conflict(_)) = (command, &refusal) {
-            let info = self.log.last(&Address::Info(create.room_id.clone())).await.map_err(unreadable)?;
-            if let Some(info) = info.filter(|info| info.id.as_ref() == Some(key)) {
-                return Ok(Done { seq: info.seq, at });
+        let (address, entries_max) = first_entry(command);
+        for entry in (0..entries_max).rev() {
+            let stored = self.log.stored_under(&entry_id(key, entry), &address).await.map_err(not_appended)?;
+            if let Some(seq) = stored {
+                self.saw(seq);
+                return Ok(Done { seq, at });
             }
         }
-        Err(Failure::new(Code::from(&refusal), refusal.to_string()))
+        Err(refusal.into())
+    }
+}
+
+/// Where a command's first event lies, and how many it may have stored.
+fn first_entry(command: &Command) -> (Address, usize) {
+    let room = command.room().clone();
+    match command {
+        Command::Send(_) | Command::Edit(_) | Command::Delete(_) => (Address::Timeline(room), 1),
+        // The others of a founding are found by the first.
+        Command::CreateRoom(_) => (Address::Info(room), 1),
+        _ => (Address::Timeline(room), 3),
     }
 }
 

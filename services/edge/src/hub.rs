@@ -22,6 +22,10 @@ use crate::room::Surroundings;
 use crate::session_id::SessionId;
 use crate::standing::Standings;
 use crate::token::Verifier;
+use crate::watermark::Watermark;
+
+/// When somebody was last seen is worth so much time of a connection that ends.
+const SEEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// The shared state of an edge. It holds nothing that another edge would need.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ pub(crate) struct Hub {
     pub draining: CancellationToken,
     /// The tasks of all connections.
     pub tasks: Drain,
-    seen: AtomicU64,
+    seen: Arc<Watermark>,
     sessions: AtomicU64,
 }
 
@@ -59,7 +63,9 @@ impl Hub {
     pub(crate) fn new(config: Config, log: Log, verifier: Verifier, health: Health, metrics: Metrics) -> Self {
         let edge = EdgeId::fresh();
         let announcements = Arc::new(Announcements::default());
+        let seen = Arc::new(Watermark::default());
         let around = Surroundings {
+            seen: seen.clone(),
             log: log.clone(),
             edge: edge.clone(),
             limits: config.limits.clone(),
@@ -75,7 +81,7 @@ impl Hub {
             metrics,
             draining: CancellationToken::new(),
             tasks: Drain::new(),
-            seen: AtomicU64::new(0),
+            seen,
             sessions: AtomicU64::new(1),
             edge,
             config,
@@ -96,20 +102,27 @@ impl Hub {
 
     /// This edge has acknowledged or delivered something at this sequence.
     pub(crate) fn saw(&self, seq: Seq) {
-        self.seen.fetch_max(seq.0, Ordering::Relaxed);
+        self.seen.raise(seq);
     }
 
     /// The highest sequence that this edge has acknowledged or delivered: what its answers must reach up to.
     pub(crate) fn seen(&self) -> Seq {
-        Seq(self.seen.load(Ordering::Relaxed))
+        self.seen.level()
+    }
+
+    /// An ending connection has so long for what its client has sent, and again for its close frame: a third of a drain.
+    pub(crate) fn close_within(&self) -> Duration {
+        Duration::from_millis(self.config.drain_ms_max / 3)
     }
 
     /// One of a person's sessions ended; with the last one here, the moment is kept.
     pub(crate) async fn left(&self, user: &UserId) {
-        if self.people.sessions_of(user).is_empty()
-            && let Err(error) = self.log.seen(user, self.now()).await
-        {
-            tracing::info!(%error, "can't store when somebody was last seen");
+        if !self.people.sessions_of(user).is_empty() {
+            return;
+        }
+        let stored = tokio::time::timeout(SEEN_WITHIN, self.log.seen(user, self.now())).await;
+        if !matches!(stored, Ok(Ok(()))) {
+            tracing::info!("can't store when somebody was last seen");
         }
     }
 

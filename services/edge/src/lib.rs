@@ -19,6 +19,7 @@ mod listener;
 mod members;
 mod metrics;
 mod outbox;
+mod past;
 mod people;
 mod presence;
 mod ready;
@@ -30,6 +31,7 @@ mod session;
 mod session_id;
 mod socket;
 mod standing;
+mod watermark;
 
 pub use config::Config;
 
@@ -61,9 +63,6 @@ pub enum RunError {
     /// Demonstration people, where others than this machine could sign in as them.
     #[error("demonstration people are for loopback only: {0} is not")]
     DemoInPublic(SocketAddr),
-    /// Something did not end in time.
-    #[error(transparent)]
-    Drain(#[from] klatch_service::drain::CutOff),
 }
 
 /// Runs an edge until `shutdown`; then drains: not ready, goodbye to every session, and the end within
@@ -104,7 +103,10 @@ pub async fn run(
     if let Err(error) = hub.log.end_lease(&hub.edge).await {
         tracing::warn!(%error, "can't give up the presence lease: it lapses by itself");
     }
-    Ok(drained?)
+    if let Err(cut_off) = drained {
+        tracing::warn!(%cut_off, "clients that did not take their close frame");
+    }
+    Ok(())
 }
 
 /// The text messages in a client's bytes, which come in pieces of `step`; or the number of the close code that they

@@ -94,6 +94,12 @@ impl Listeners {
         before > 0
     }
 
+    /// Closes all sessions of a person.
+    pub(crate) fn close_person(&mut self, user: &UserId, code: CloseCode) {
+        let theirs = self.all.extract_if(.., |(listener, _)| listener.user == *user);
+        theirs.for_each(|(listener, _)| listener.outbox.close(code));
+    }
+
     /// Closes every session that listens.
     pub(crate) fn close(&mut self, code: CloseCode) {
         for (listener, _) in self.all.drain(..) {

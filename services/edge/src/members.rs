@@ -2,6 +2,7 @@
 //! open.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use klatch_domain::{Cause, Change, Event, MemberChanged, Membership, Standing};
 use klatch_wire::native::server::{self, RoomState};
@@ -9,6 +10,9 @@ use klatch_wire::native::server::{self, RoomState};
 use crate::hub::Hub;
 use crate::socket::frame;
 use crate::standing::room_info;
+
+/// Where the subscription can't be had, it is tried again so soon.
+const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Follows until the edge has drained. What may have been missed is forgotten, so that the leader is asked.
 pub(crate) async fn follow(hub: Arc<Hub>) {
@@ -19,6 +23,7 @@ pub(crate) async fn follow(hub: Arc<Hub>) {
             members = hub.log.live_members().await.ok();
             hub.standings.forget_all();
         }
+        let is_deaf = members.is_none();
         let heard = async {
             match members.as_mut() {
                 Some(members) => members.next().await,
@@ -26,11 +31,12 @@ pub(crate) async fn follow(hub: Arc<Hub>) {
             }
         };
         tokio::select! {
+            () = tokio::time::sleep(SUBSCRIBE_AGAIN), if is_deaf => {}
             event = heard => match event {
                 None => members = None,
                 Some(stored) => {
                     if let Ok(Event::Member(membership)) = stored.event() {
-                        hub.standings.hear(stored.seq, membership.clone());
+                        hub.standings.hear(stored.seq, &membership);
                         tell_elsewhere(&hub, &membership).await;
                     }
                 }

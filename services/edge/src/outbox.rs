@@ -102,9 +102,10 @@ impl Outbox {
         self.lock().closing
     }
 
-    /// Whether every answer so far was written: the next request may be worked on.
-    pub(crate) fn is_answered(&self) -> bool {
-        self.lock().answers == 0
+    /// How many answers were not written yet. With none, the next request may be worked on; with many, nothing more is
+    /// read, so that a client that asks and never listens holds no memory.
+    pub(crate) fn unwritten_answers(&self) -> usize {
+        self.lock().answers
     }
 
     /// Resolves when something was queued or a close was asked for. Cancel-safe; may resolve once too often.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -49,6 +50,8 @@ pub(crate) struct People {
 struct Connected {
     sessions: Vec<(SessionId, Arc<Outbox>)>,
     sends: Arc<Rate>,
+    /// When the last session ended. The rate is kept until it is full again, or to come back would be to go faster.
+    left_at: Instant,
 }
 
 /// One connection of one person; giving it up ends it.
@@ -80,8 +83,13 @@ impl People {
         outbox: Arc<Outbox>,
     ) -> Result<Connection, Failure> {
         let mut connected = self.lock();
+        if connected.len() >= connected.capacity() {
+            let refills_in = Duration::from_secs(u64::from(self.sends_burst / self.sends_per_second.max(1)) + 1);
+            connected.retain(|_, person| !person.sessions.is_empty() || person.left_at.elapsed() < refills_in);
+        }
         let entry = connected.entry(user.clone()).or_insert_with(|| Connected {
             sessions: Vec::new(),
+            left_at: Instant::now(),
             sends: Arc::new(Rate::new(self.sends_per_second, self.sends_burst)),
         });
         if entry.sessions.len() >= self.connections_max {
@@ -94,7 +102,9 @@ impl People {
 
     /// Everyone with at least one connection.
     pub(crate) fn ids(&self) -> Vec<UserId> {
-        self.lock().keys().cloned().collect()
+        let connected = self.lock();
+        let present = connected.iter().filter(|(_, person)| !person.sessions.is_empty());
+        present.map(|(user, _)| user.clone()).collect()
     }
 
     /// The sessions of one person.
@@ -112,9 +122,7 @@ impl Drop for Connection {
         let mut connected = self.people.lock();
         if let Some(entry) = connected.get_mut(&self.user) {
             entry.sessions.retain(|(session, _)| *session != self.session);
-            if entry.sessions.is_empty() {
-                connected.remove(&self.user);
-            }
+            entry.left_at = Instant::now();
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use klatch_eventlog::Renewal;
 use tokio::time::MissedTickBehavior;
 
@@ -13,6 +14,11 @@ use crate::hub::Hub;
 /// Renewals in one lease period: two may be lost before the lease lapses.
 const RENEWALS_PER_LEASE: u32 = 3;
 
+/// Rooms whose entries are read at once.
+const READS_MAX: usize = 16;
+/// After a disruption, entries that were on their way are there within this time.
+const SETTLES_WITHIN: Duration = Duration::from_secs(5);
+
 /// Keeps the lease, hears of others' and lets dead edges' people leave. Ends when the edge has drained.
 pub(crate) async fn keep(hub: Arc<Hub>) {
     let lease = Duration::from_millis(hub.config.lease_ms);
@@ -20,7 +26,9 @@ pub(crate) async fn keep(hub: Arc<Hub>) {
     renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut census = tokio::time::interval(lease);
     census.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut disruptions = hub.log.disruptions();
     let mut leases = None;
+    let mut must_reconcile = false;
     loop {
         if leases.is_none() {
             leases = hub.log.live_leases().await.ok();
@@ -33,7 +41,21 @@ pub(crate) async fn keep(hub: Arc<Hub>) {
         };
         tokio::select! {
             _ = renewal.tick() => renew(&hub, lease).await,
-            _ = census.tick() => count(&hub).await,
+            _ = census.tick() => {
+                count(&hub).await;
+                if std::mem::take(&mut must_reconcile) {
+                    reconcile(&hub).await;
+                }
+            }
+            // Who came or went meanwhile was not heard of. What was on its way settles within a census.
+            changed = disruptions.changed() => match changed {
+                Ok(()) => {
+                    reconcile(&hub).await;
+                    census.reset_after(SETTLES_WITHIN);
+                    must_reconcile = true;
+                }
+                Err(_) => return,
+            },
             event = heard => match event {
                 None => leases = None,
                 Some(event) if event.alive => {}
@@ -64,6 +86,17 @@ fn announce_all(hub: &Hub) {
             hub.announcements.say(&room.id, &user, Word::Here(username));
         }
     }
+}
+
+/// Reads again who is attached to the rooms that are open here.
+async fn reconcile(hub: &Hub) {
+    futures_util::stream::iter(hub.interest.rooms())
+        .for_each_concurrent(READS_MAX, |room| async move {
+            if let Err(error) = room.reconcile().await {
+                tracing::warn!(room = %room.id, %error, "can't read who is attached");
+            }
+        })
+        .await;
 }
 
 /// A lease's end may go unheard (core NATS): whose lease is not there is dead.

@@ -1,16 +1,13 @@
 //! A position and the events since: all of them, in order, or the plain word that they could not be had.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use klatch_domain::{Epoch, Event, MessageId, Position, RoomId, Seq};
-use klatch_eventlog::{Log, Stored};
+use klatch_domain::{Epoch, Position, RoomId, Seq};
+use klatch_eventlog::Log;
 use klatch_wire::Limits;
 use klatch_wire::native::server;
 
-use crate::ring::Past;
+use crate::past::{Past, forget_deleted};
 use crate::room::Captured;
-
-/// The event's name stands first in what is stored.
-const DELETION: &[u8] = br#""event":"chat.messageDeleted""#;
 
 /// How a join's `since` can be served.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,12 +58,6 @@ pub(crate) async fn events_since(
     }
 }
 
-impl From<Stored> for Past {
-    fn from(stored: Stored) -> Self {
-        Past { seq: stored.seq, body: stored.payload.slice(stored.payload.len().min(1)..) }
-    }
-}
-
 /// Events as frames; each names the one before it, the first one the position that was asked from.
 fn chain(after: Seq, mut events: Vec<Past>) -> Vec<Bytes> {
     forget_deleted(&mut events);
@@ -79,28 +70,6 @@ fn chain(after: Seq, mut events: Vec<Past>) -> Vec<Bytes> {
         frame.freeze()
     };
     events.into_iter().map(frame).collect()
-}
-
-/// What was deleted is not shown again, neither the message nor an edit of it, even where the log's eraser has not come
-/// to it yet.
-fn forget_deleted(events: &mut Vec<Past>) {
-    let deleted: Vec<MessageId> = events.iter().filter_map(deleted_by).collect();
-    for id in deleted {
-        // Within a string of JSON the quotes would be escaped: this can only be a field.
-        let field = format!("\"messageId\":\"{id}\"");
-        let finder = memchr::memmem::Finder::new(&field);
-        events.retain(|event| event.body.starts_with(DELETION) || finder.find(&event.body).is_none());
-    }
-}
-
-fn deleted_by(event: &Past) -> Option<MessageId> {
-    if !event.body.starts_with(DELETION) {
-        return None;
-    }
-    match Event::decode(&[b"{", &event.body[..]].concat()) {
-        Ok(Event::MessageDeleted(deleted)) => Some(deleted.message_id),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

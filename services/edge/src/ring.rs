@@ -2,24 +2,15 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-use klatch_domain::Seq;
+use klatch_domain::{MessageId, Seq};
 
+use crate::past::{Past, forget_deleted};
 use crate::socket::frame::LiveFrame;
 
 /// Events that a room keeps at most.
 const EVENTS_MAX: usize = 256;
 /// Bytes that a room keeps at most; the newest event stays whatever its size.
 const BYTES_MAX: usize = 1024 * 1024;
-
-/// An event that was missed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Past {
-    /// Its sequence.
-    pub(crate) seq: Seq,
-    /// What was stored, without its opening brace.
-    pub(crate) body: Bytes,
-}
 
 /// A gapless run of a room's newest events.
 #[derive(Debug)]
@@ -53,8 +44,19 @@ impl Ring {
         if since < self.after {
             return None;
         }
-        let from = self.events.partition_point(|(seq, _)| *seq <= since);
-        Some(self.events.range(from..).map(|(seq, frame)| Past { seq: *seq, body: frame.body() }).collect())
+        let mut events: Vec<Past> = self.past().collect();
+        forget_deleted(&mut events);
+        events.retain(|event| event.seq > since);
+        Some(events)
+    }
+
+    /// Whether a message was deleted within what is kept here.
+    pub(crate) fn has_deleted(&self, message: &MessageId) -> bool {
+        self.past().any(|event| event.deletes().is_some_and(|deleted| deleted == *message))
+    }
+
+    fn past(&self) -> impl Iterator<Item = Past> {
+        self.events.iter().map(|(seq, frame)| Past { seq: *seq, body: frame.body() })
     }
 }
 

@@ -1,25 +1,27 @@
 //! An attached room: who listens to it here, what happened last, who is there. Its one task takes what the log says
 //! in order, puts each event together once and hands the same bytes to everybody.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use klatch_domain::{Address, Change, Epoch, Event, Known, Membership, RoomId, RoomInfo, Seq, UserId};
+use klatch_domain::{Address, Change, Epoch, Event, Known, Membership, MessageId, RoomId, RoomInfo, Seq, UserId};
 use klatch_eventlog::{EdgeId, LiveEvent, LiveRoom, Log, ReadError, Stored};
 use klatch_wire::native::server::{self, MemberState, Presence, Receipt, User, UserInRoom};
 use klatch_wire::{CloseCode, Limits};
-use tokio::time::Instant;
+use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::announce::{Announcements, Word};
 use crate::listener::{Listener, Listeners};
-use crate::ring::{Past, Ring};
-use crate::roster::Roster;
+use crate::past::Past;
+use crate::ring::Ring;
+use crate::roster::{Going, Roster};
 use crate::session_id::SessionId;
 use crate::socket::frame::{self, LiveFrame};
 use crate::standing::room_info;
+use crate::watermark::Watermark;
 
 /// In a room with more people than `roster_frames_max`, their number goes out at most so often.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
@@ -35,6 +37,8 @@ pub(crate) struct Surroundings {
     pub limits: Limits,
     /// What the other edges are to be told.
     pub(crate) announcements: Arc<Announcements>,
+    /// How far this edge has come.
+    pub(crate) seen: Arc<Watermark>,
 }
 
 /// A room with at least one attached session.
@@ -44,6 +48,8 @@ pub(crate) struct Room {
     pub id: RoomId,
     around: Arc<Surroundings>,
     state: Mutex<State>,
+    /// The number of people changed, and in a room of this size it is told once in a while.
+    count_untold: Arc<Notify>,
     _task: DropGuard,
 }
 
@@ -56,8 +62,6 @@ struct State {
     listeners: Listeners,
     ring: Ring,
     roster: Roster,
-    /// The number of people changed, and in a room of this size nobody was told yet.
-    count_untold: bool,
     /// The feed broke off: nothing more will be heard here. Whoever comes next opens the room anew.
     is_lost: bool,
 }
@@ -100,9 +104,9 @@ impl Room {
                 listeners: Listeners::default(),
                 ring: Ring::beginning_after(live.position()),
                 roster,
-                count_untold: false,
                 is_lost: false,
             }),
+            count_untold: Arc::new(Notify::new()),
             around,
             _task: task.clone().drop_guard(),
         });
@@ -118,6 +122,11 @@ impl Room {
     /// Whether the room has nothing more to say, since its feed broke off.
     pub(crate) fn is_lost(&self) -> bool {
         self.lock().is_lost
+    }
+
+    /// Whether a message was deleted lately: what refers to it comes too late, though the log may still hold it.
+    pub(crate) fn has_deleted(&self, message: &MessageId) -> bool {
+        self.lock().ring.has_deleted(message)
     }
 
     /// Begins to listen. What happens from now on is held until [`Room::release`].
@@ -142,12 +151,16 @@ impl Room {
     }
 
     /// The person is here with a session: tells the others, here and on the other edges, if they were not before.
-    pub(crate) fn enter(&self, user: &User) {
+    pub(crate) fn enter(&self, session: SessionId, user: &User) {
         let mut state = self.lock();
-        if state.listeners.count_of(&user.user_id) == 1 {
+        if !state.listeners.has(session) {
+            return; // Put out before they were quite in.
+        }
+        let coming = state.roster.add(&user.user_id, &user.username, &self.around.edge);
+        if coming.is_new_entry {
             self.around.announcements.say(&self.id, &user.user_id, Word::Here(user.username.clone()));
         }
-        if state.roster.add(&user.user_id, &user.username, &self.around.edge) {
+        if coming.is_new_person {
             self.tell_roster(&mut state, "chat.userJoined", user);
         }
     }
@@ -163,10 +176,39 @@ impl Room {
     }
 
     fn left(&self, state: &mut State, user: &UserId) {
-        self.around.announcements.say(&self.id, user, Word::Gone);
-        if let Some(user) = state.roster.remove(user, &self.around.edge) {
+        let going = state.roster.remove(user, &self.around.edge);
+        if going != Going::Nothing {
+            self.around.announcements.say(&self.id, user, Word::Gone);
+        }
+        self.went(state, going);
+    }
+
+    fn went(&self, state: &mut State, going: Going) {
+        if let Going::Person(user) = going {
             self.tell_roster(state, "chat.userLeft", &user);
         }
+    }
+
+    fn came(&self, state: &mut State, user: UserId, username: String, edge: &EdgeId) {
+        if state.roster.add(&user, &username, edge).is_new_person {
+            self.tell_roster(state, "chat.userJoined", &User { user_id: user, username });
+        }
+    }
+
+    /// Reads again who is attached through the other edges: words of theirs may have been lost.
+    pub(crate) async fn reconcile(&self) -> Result<(), ReadError> {
+        let (entries, alive) = tokio::try_join!(self.around.log.attached(&self.id), self.around.log.live_edges())?;
+        let mut state = self.lock();
+        let mut gone: HashSet<_> = state.roster.entries_of_others(&self.around.edge).into_iter().collect();
+        for entry in entries.into_iter().filter(|entry| entry.edge != self.around.edge && alive.contains(&entry.edge)) {
+            gone.remove(&(entry.user.clone(), entry.edge.clone()));
+            self.came(&mut state, entry.user, entry.username, &entry.edge);
+        }
+        for (user, edge) in gone {
+            let going = state.roster.remove(&user, &edge);
+            self.went(&mut state, going);
+        }
+        Ok(())
     }
 
     /// Who is attached, over all edges.
@@ -191,7 +233,7 @@ impl Room {
 
     fn tell_roster(&self, state: &mut State, event: &'static str, user: &User) {
         if state.roster.len() > self.around.limits.roster_frames_max {
-            state.count_untold = true;
+            self.count_untold.notify_one();
             return;
         }
         let data =
@@ -211,15 +253,10 @@ impl Room {
             LiveEvent::Typing { .. } => {}
             // Of its own people this edge knows before the log does.
             LiveEvent::Attached { edge, .. } | LiveEvent::Detached { edge, .. } if edge == self.around.edge => {}
-            LiveEvent::Attached { user, username, edge } => {
-                if state.roster.add(&user, &username, &edge) {
-                    self.tell_roster(&mut state, "chat.userJoined", &User { user_id: user, username });
-                }
-            }
+            LiveEvent::Attached { user, username, edge } => self.came(&mut state, user, username, &edge),
             LiveEvent::Detached { user, edge } => {
-                if let Some(user) = state.roster.remove(&user, &edge) {
-                    self.tell_roster(&mut state, "chat.userLeft", &user);
-                }
+                let going = state.roster.remove(&user, &edge);
+                self.went(&mut state, going);
             }
             LiveEvent::Marked { user, marks } if state.roster.len() <= self.around.limits.roster_frames_max => {
                 let data =
@@ -230,6 +267,9 @@ impl Room {
             LiveEvent::Lost(why) => {
                 tracing::warn!(room = %self.id, ?why, "live feed lost: sessions are told to resume");
                 state.is_lost = true;
+                for user in state.listeners.people().into_keys() {
+                    self.left(&mut state, &user);
+                }
                 state.listeners.close(CloseCode::LostFeed);
             }
         }
@@ -238,6 +278,7 @@ impl Room {
 
     fn timeline(&self, state: &mut State, seq: Seq, prev: Seq, payload: &[u8]) {
         let live = LiveFrame::new(seq, prev, payload);
+        self.around.seen.raise(seq);
         state.position = seq;
         state.listeners.tell(&live.framed());
         state.ring.push(seq, live);
@@ -248,6 +289,7 @@ impl Room {
 
     fn member(&self, state: &mut State, stored: &Stored) {
         let Ok(Event::Member(membership)) = stored.event() else { return };
+        self.around.seen.raise(stored.seq);
         if let Some(change) = membership.unnoticed_change() {
             state.listeners.tell(&frame::text(&server::frame("chat.memberChanged", &change)));
         }
@@ -273,13 +315,17 @@ impl Room {
 
     async fn perform(&self, Effect::Sift: Effect) {
         for user in self.local_people().into_keys() {
-            let standing = Address::Member(self.id.clone(), user.clone());
-            // Where the log can't be asked they go, too: they may attach again when it can.
-            let stored = self.around.log.last(&standing).await.ok().flatten();
-            let is_member =
-                stored.is_some_and(|stored| matches!(stored.event(), Ok(Event::Member(m)) if m.is_joined()));
-            if !is_member {
-                self.put_out(&mut self.lock(), &user);
+            let standing = self.around.log.last(&Address::Member(self.id.clone(), user.clone())).await;
+            let event = standing.map(|stored| stored.and_then(|stored| stored.event().ok()));
+            let mut state = self.lock();
+            match event {
+                Ok(Some(Event::Member(member))) if member.is_joined() => {}
+                Ok(_) => self.put_out(&mut state, &user),
+                // Who they are can't be asked: they come again, and are asked then.
+                Err(_) => {
+                    state.listeners.close_person(&user, CloseCode::LostFeed);
+                    self.left(&mut state, &user);
+                }
             }
         }
     }
@@ -287,9 +333,6 @@ impl Room {
     /// In a big room the number of people is told once in a while.
     fn tell_count(&self) {
         let mut state = self.lock();
-        if !std::mem::take(&mut state.count_untold) {
-            return;
-        }
         let data = Presence { room_id: self.id.clone(), users: Vec::new(), user_count: state.roster.len() };
         state.listeners.tell(&frame::text(&server::frame("chat.presence", &data)));
     }
@@ -299,30 +342,35 @@ impl Room {
     }
 }
 
-/// The room's task: ends when nobody holds the room any more.
-async fn follow(room: Weak<Room>, mut live: LiveRoom, stop: CancellationToken) {
-    let mut count_at = Instant::now() + COUNT_EVERY;
+/// The room's task: ends when nobody holds the room any more. What it hears is never interrupted by what it tells: a
+/// gap that is being filled is filled.
+async fn follow(room: Weak<Room>, live: LiveRoom, stop: CancellationToken) {
+    let Some(untold) = room.upgrade().map(|room| room.count_untold.clone()) else { return };
+    let counts = async {
+        loop {
+            untold.notified().await;
+            tokio::time::sleep(COUNT_EVERY).await;
+            let Some(room) = room.upgrade() else { return };
+            room.tell_count();
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = hear(&room, live) => {}
+        () = counts => {}
+    }
+}
+
+async fn hear(room: &Weak<Room>, mut live: LiveRoom) {
     loop {
-        let event = tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep_until(count_at) => None,
-            event = live.next() => Some(event),
-        };
+        let event = live.next().await;
         let Some(room) = room.upgrade() else { return };
-        match event {
-            None => {
-                room.tell_count();
-                count_at = Instant::now() + COUNT_EVERY;
-            }
-            Some(event) => {
-                let is_over = matches!(event, LiveEvent::Lost(_));
-                for effect in room.apply(event) {
-                    room.perform(effect).await;
-                }
-                if is_over {
-                    return;
-                }
-            }
+        let is_over = matches!(event, LiveEvent::Lost(_));
+        for effect in room.apply(event) {
+            room.perform(effect).await;
+        }
+        if is_over {
+            return;
         }
     }
 }

@@ -19,29 +19,62 @@ struct Attached {
     edges: Vec<EdgeId>,
 }
 
+/// What an entry that came has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Coming {
+    /// The edge had none of this person before.
+    pub(crate) is_new_entry: bool,
+    /// The person was not there before.
+    pub(crate) is_new_person: bool,
+}
+
+/// What an entry that went has taken along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Going {
+    /// There was no such entry.
+    Nothing,
+    /// The person is still there, through another edge.
+    Entry,
+    /// The person left.
+    Person(User),
+}
+
 impl Roster {
-    /// An entry came; whether the person was not there before.
-    pub(crate) fn add(&mut self, user: &UserId, username: &str, edge: &EdgeId) -> bool {
-        let mut is_first = false;
+    /// An entry came.
+    pub(crate) fn add(&mut self, user: &UserId, username: &str, edge: &EdgeId) -> Coming {
+        let mut coming = Coming { is_new_entry: false, is_new_person: false };
         let attached = self.people.entry(user.clone()).or_insert_with(|| {
-            is_first = true;
+            coming.is_new_person = true;
             Attached { username: username.to_owned(), edges: Vec::new() }
         });
         if !attached.edges.contains(edge) {
+            coming.is_new_entry = true;
             attached.edges.push(edge.clone());
         }
-        is_first
+        coming
     }
 
-    /// An entry went; who left with it.
-    pub(crate) fn remove(&mut self, user: &UserId, edge: &EdgeId) -> Option<User> {
-        let attached = self.people.get_mut(user)?;
-        attached.edges.retain(|at| at != edge);
+    /// An entry went.
+    pub(crate) fn remove(&mut self, user: &UserId, edge: &EdgeId) -> Going {
+        let Some(attached) = self.people.get_mut(user) else { return Going::Nothing };
+        let Some(at) = attached.edges.iter().position(|at| at == edge) else { return Going::Nothing };
+        attached.edges.swap_remove(at);
         if !attached.edges.is_empty() {
-            return None;
+            return Going::Entry;
         }
-        let username = self.people.remove(user)?.username;
-        Some(User { user_id: user.clone(), username })
+        match self.people.remove(user) {
+            Some(Attached { username, .. }) => Going::Person(User { user_id: user.clone(), username }),
+            None => Going::Nothing,
+        }
+    }
+
+    /// All entries of other edges than this one.
+    pub(crate) fn entries_of_others(&self, edge: &EdgeId) -> Vec<(UserId, EdgeId)> {
+        let of_person = |(user, attached): (&UserId, &Attached)| {
+            let others = attached.edges.iter().filter(|at| *at != edge);
+            others.map(|at| (user.clone(), at.clone())).collect::<Vec<_>>()
+        };
+        self.people.iter().flat_map(of_person).collect()
     }
 
     /// Edges died: all of their entries go. Who left with them.
@@ -87,13 +120,15 @@ mod tests {
     fn a_person_on_two_edges_joins_once_and_leaves_once() {
         let (one, two) = (EdgeId::parse("one").unwrap(), EdgeId::parse("two").unwrap());
         let mut roster = Roster::default();
-        assert!(roster.add(&user("ada"), "Ada", &one));
-        assert!(!roster.add(&user("ada"), "Ada", &two));
-        assert!(!roster.add(&user("ada"), "Ada", &two), "a repeat changes nothing");
-        assert_eq!(roster.remove(&user("ada"), &two), None);
-        assert_eq!(roster.remove(&user("ada"), &two), None, "a repeat changes nothing");
-        assert_eq!(roster.remove(&user("ada"), &one).unwrap().username, "Ada");
-        assert_eq!(roster.remove(&user("ada"), &one), None);
+        let coming = |is_new_entry, is_new_person| Coming { is_new_entry, is_new_person };
+        assert_eq!(roster.add(&user("ada"), "Ada", &one), coming(true, true));
+        assert_eq!(roster.add(&user("ada"), "Ada", &two), coming(true, false));
+        assert_eq!(roster.add(&user("ada"), "Ada", &two), coming(false, false), "a repeat changes nothing");
+        assert_eq!(roster.entries_of_others(&one), [(user("ada"), two.clone())]);
+        assert_eq!(roster.remove(&user("ada"), &two), Going::Entry);
+        assert_eq!(roster.remove(&user("ada"), &two), Going::Nothing, "a repeat changes nothing");
+        assert!(matches!(roster.remove(&user("ada"), &one), Going::Person(ada) if ada.username == "Ada"));
+        assert_eq!(roster.remove(&user("ada"), &one), Going::Nothing);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(crate) struct Session {
     outbox: Arc<Outbox>,
     identity: Identity,
     rooms: HashMap<RoomId, Arc<Room>>,
-    typing_told: HashMap<RoomId, Instant>,
+    typing_told: HashMap<RoomId, Told>,
 }
 
 #[derive(Debug)]
@@ -175,18 +175,31 @@ impl Session {
         self.outbox.answer(frame::text(&json));
     }
 
+    /// Whether to pass it on: that somebody writes, once in a while; that they stopped, once after that.
     fn typing_is_due(&mut self, room: &RoomId, is_typing: bool) -> bool {
         let pause = Duration::from_millis(self.hub.config.limits.typing_ms_min);
-        let now = Instant::now();
-        if !is_typing {
-            return self.typing_told.remove(room).is_some();
+        let told = self.typing_told.get_mut(room);
+        match told {
+            None if is_typing => {
+                self.typing_told.insert(room.clone(), Told { at: Instant::now(), is_typing });
+                true
+            }
+            None => false,
+            Some(told) if is_typing && told.at.elapsed() < pause => false,
+            Some(told) if is_typing => {
+                *told = Told { at: Instant::now(), is_typing };
+                true
+            }
+            Some(told) => std::mem::replace(&mut told.is_typing, false),
         }
-        let is_due = self.typing_told.get(room).is_none_or(|told| now.duration_since(*told) >= pause);
-        if is_due {
-            self.typing_told.insert(room.clone(), now);
-        }
-        is_due
     }
+}
+
+/// The last that a room was told of a session's typing.
+#[derive(Debug)]
+struct Told {
+    at: Instant,
+    is_typing: bool,
 }
 
 impl Drop for Session {
@@ -198,7 +211,7 @@ impl Drop for Session {
     }
 }
 
-/// Whether a request stores something, and so counts against the person's rate.
+/// Whether a request stores an event of somebody's own making, and so counts against the person's rate.
 fn is_stored(request: &Request) -> bool {
     !matches!(
         request,

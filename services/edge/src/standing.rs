@@ -4,7 +4,7 @@
 //! the leader is asked ([`Freshness::Leader`]).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use klatch_domain::{Address, Event, Known, Membership, RoomId, RoomInfo, Seq, UserId};
 use klatch_eventlog::{Log, ReadError};
@@ -22,12 +22,12 @@ pub(crate) enum Freshness {
 #[derive(Debug)]
 pub(crate) struct Standings {
     log: Log,
-    known: Mutex<HashMap<RoomId, HashMap<UserId, Known<Membership>>>>,
+    known: Mutex<HashMap<(RoomId, UserId), Known<Membership>>>,
     entries_max: usize,
 }
 
 impl Standings {
-    /// Nothing known yet; keeps at most about `entries_max` standings.
+    /// Nothing known yet; keeps at most `entries_max` standings, of people who asked for something here.
     pub(crate) fn new(log: Log, entries_max: usize) -> Self {
         Standings { log, known: Mutex::new(HashMap::new()), entries_max }
     }
@@ -39,28 +39,35 @@ impl Standings {
         user: &UserId,
         how: Freshness,
     ) -> Result<Known<Membership>, ReadError> {
+        let about = (room.clone(), user.clone());
         if how == Freshness::Cached
-            && let Some(known) = self.lock().get(room).and_then(|room| room.get(user))
+            && let Some(known) = self.lock().get(&about)
         {
             return Ok(known.clone());
         }
-        let address = Address::Member(room.clone(), user.clone());
-        let known = match self.log.last(&address).await? {
-            None => Known::NOTHING,
-            Some(stored) => match stored.event() {
-                Ok(Event::Member(membership)) => Known::at(stored.seq, membership),
-                Ok(_) => return Err(ReadError::Malformed(format!("no member event at {}", stored.seq))),
-                Err(error) => return Err(ReadError::Malformed(error.to_string())),
-            },
-        };
-        self.put(room, user, known.clone());
+        let read = last_of(&self.log, Address::Member(room.clone(), user.clone()), |event| match event {
+            Event::Member(membership) => Some(membership),
+            _ => None,
+        });
+        let known = read.await?;
+        if known.value.is_some() {
+            self.learn(about, &known);
+        }
         Ok(known)
     }
 
-    /// A member event was heard, or stored by this edge itself. An older one than is known changes nothing.
-    pub(crate) fn hear(&self, seq: Seq, membership: Membership) {
-        let (room, user) = (membership.room_id.clone(), membership.user_id.clone());
-        self.put(&room, &user, Known::at(seq, membership));
+    /// This edge stored it itself.
+    pub(crate) fn stored(&self, seq: Seq, membership: Membership) {
+        let about = (membership.room_id.clone(), membership.user_id.clone());
+        self.learn(about, &Known::at(seq, membership));
+    }
+
+    /// A member event was heard: of whom this edge has a standing, it has the newer one from now on.
+    pub(crate) fn hear(&self, seq: Seq, membership: &Membership) {
+        let about = (membership.room_id.clone(), membership.user_id.clone());
+        if let Some(known) = self.lock().get_mut(&about).filter(|known| known.seq < seq) {
+            *known = Known::at(seq, membership.clone());
+        }
     }
 
     /// Something may have been missed: ask again.
@@ -68,34 +75,34 @@ impl Standings {
         self.lock().clear();
     }
 
-    fn put(&self, room: &RoomId, user: &UserId, known: Known<Membership>) {
-        let mut rooms = self.lock();
-        if rooms.len() >= self.entries_max {
-            rooms.clear(); // Rare, cheap and safe: the next command asks the leader.
+    fn learn(&self, about: (RoomId, UserId), newer: &Known<Membership>) {
+        let mut all = self.lock();
+        if all.len() >= self.entries_max {
+            all.clear(); // Rare, cheap and safe: the next command asks the leader.
         }
-        let members = rooms.entry(room.clone()).or_default();
-        if members.len() >= self.entries_max {
-            members.clear();
-        }
-        let newest = members.entry(user.clone()).or_insert(Known::NOTHING);
-        if newest.seq <= known.seq {
-            *newest = known;
+        let known = all.entry(about).or_insert(Known::NOTHING);
+        if known.seq <= newer.seq {
+            *known = newer.clone();
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RoomId, HashMap<UserId, Known<Membership>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(RoomId, UserId), Known<Membership>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A room's state as the log's leader has it.
 pub(crate) async fn room_info(log: &Log, room: &RoomId) -> Result<Known<RoomInfo>, ReadError> {
-    match log.last(&Address::Info(room.clone())).await? {
-        None => Ok(Known::NOTHING),
-        Some(stored) => match stored.event() {
-            Ok(Event::Room(info)) => Ok(Known::at(stored.seq, info)),
-            Ok(_) => Err(ReadError::Malformed(format!("no room event at {}", stored.seq))),
-            Err(error) => Err(ReadError::Malformed(error.to_string())),
-        },
-    }
+    let read = last_of(log, Address::Info(room.clone()), |event| match event {
+        Event::Room(info) => Some(info),
+        _ => None,
+    });
+    read.await
+}
+
+async fn last_of<T>(log: &Log, address: Address, expected: impl Fn(Event) -> Option<T>) -> Result<Known<T>, ReadError> {
+    let Some(stored) = log.last(&address).await? else { return Ok(Known::NOTHING) };
+    let event = stored.event().map_err(|error| ReadError::Malformed(error.to_string()))?;
+    let value = expected(event).ok_or_else(|| ReadError::Malformed(format!("another event lies at {}", stored.seq)))?;
+    Ok(Known::at(stored.seq, value))
 }

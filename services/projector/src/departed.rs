@@ -8,6 +8,9 @@ use klatch_eventlog::{EdgeId, Log};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+/// After a lease ended the entries are looked through this much later: an edge that comes back has taken its lease by
+/// then.
+const LOOK_AFTER_DEATH: Duration = Duration::from_secs(30);
 /// All entries are looked through so often: a lease may have ended unheard.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 
@@ -36,7 +39,8 @@ pub(crate) async fn forget(log: Log, stop: CancellationToken) {
             }
             event = heard => match event {
                 None => leases = None,
-                Some(event) if !event.alive => forget_edge(&log, &event.edge).await,
+                // Not at once: an edge whose lease merely lapsed is about to say again who is attached to it.
+                Some(event) if !event.alive => look.reset_after(LOOK_AFTER_DEATH),
                 Some(_) => {}
             }
         }
@@ -50,7 +54,6 @@ async fn departed(log: &Log) -> HashSet<EdgeId> {
     present.difference(&alive).cloned().collect()
 }
 
-/// An edge that comes back from a lapse publishes all of its entries again, so one too many forgotten is no loss.
 async fn forget_edge(log: &Log, edge: &EdgeId) {
     match log.forget_edge(edge).await {
         Ok(()) => tracing::info!(%edge, "forgot the presence of a departed edge"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use klatch_domain::{Epoch, Position, Seq};
-use klatch_eventlog::{FollowError, FollowMarks, Log, MarkBatch, Stored};
+use klatch_eventlog::{FollowBatch, FollowError, FollowMarks, Log, MarkBatch, Stored};
 use klatch_wire::query::Phase;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -132,25 +132,45 @@ async fn open(config: &Config, log: &Log, board: &Board, why: Option<String>) ->
     Ok(fold)
 }
 
-/// Follows the log and hands on what it gives, until it can't.
+/// Follows the log and hands on what it gives, until it can't. Three loops side by side: none interrupts another in what
+/// it waits for.
 async fn feed(config: &Config, log: &Log, from: Position, marks_from: Seq, work: mpsc::Sender<Work>) -> Ended {
-    let mut events = log.follow(from.seq);
-    let mut marks = log.follow_marks(marks_from);
-    let mut flush = tokio::time::interval(Duration::from_millis(config.flush_ms.max(10)));
-    flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let next = tokio::select! {
-            batch = events.next_batch(config.batch_events_max.max(1)) => match batch {
-                Ok(batch) => Work::Events { events: batch.events, position: batch.position, caught_up: batch.caught_up },
-                Err(error) => return lost(log, from.epoch, error).await,
-            },
-            next = next_marks(log, &mut marks, config.batch_events_max.max(1)) => next,
-            _ = flush.tick() => Work::Flush,
-        };
+    let max = config.batch_events_max.max(1);
+    let hand_on = async |next: Work| {
         if work.send(next).await.is_err() {
             // The thread is gone: how, its own end says.
             std::future::pending::<()>().await;
         }
+    };
+    let events = async {
+        let mut events = log.follow(from.seq);
+        loop {
+            match events.next_batch(max).await {
+                Ok(FollowBatch { events, position, caught_up }) => {
+                    hand_on(Work::Events { events, position, caught_up }).await;
+                }
+                Err(error) => return lost(log, from.epoch, error).await,
+            }
+        }
+    };
+    let marks = async {
+        let mut marks = log.follow_marks(marks_from);
+        loop {
+            hand_on(next_marks(log, &mut marks, max).await).await;
+        }
+    };
+    let flushes = async {
+        let mut flush = tokio::time::interval(Duration::from_millis(config.flush_ms.max(10)));
+        flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            flush.tick().await;
+            hand_on(Work::Flush).await;
+        }
+    };
+    tokio::select! {
+        ended = events => ended,
+        ended = marks => ended,
+        ended = flushes => ended,
     }
 }
 

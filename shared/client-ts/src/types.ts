@@ -1448,7 +1448,7 @@ export interface ShownLimits {
    */
   sendsPerSecond: number;
   /**
-   * Milliseconds between two typing frames of one person in one room that are passed on.
+   * Milliseconds between two typing frames of one session in one room that are passed on.
    */
   typingMsMin: number;
   /**

@@ -158,6 +158,13 @@ impl Log {
         }
     }
 
+    /// Where an entry with this id is stored, as far back as the log remembers ids: what settles an earlier try whose
+    /// answer was lost.
+    pub async fn stored_under(&self, id: &MessageId, address: &Address) -> Result<Option<Seq>, AppendError> {
+        let mut tries = Tries::until(Instant::now() + self.options().append_deadline);
+        self.find_id(id, &subject::event(address), &mut tries).await
+    }
+
     /// The sequence of the decision's last entry, where it is stored: any entry's id tells.
     async fn find(&self, decision: &Decision, tries: &mut Tries) -> Result<Option<Seq>, AppendError> {
         for (index, write) in decision.writes.iter().enumerate() {

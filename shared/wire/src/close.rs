@@ -28,8 +28,6 @@ pub enum CloseCode {
     TokenExpired,
     /// 4102: more connections than one person may have.
     TooManyConnections,
-    /// 4200: the token is not one of ours. Stay away.
-    BadToken,
 }
 
 /// What a client should do after a close.
@@ -45,7 +43,7 @@ pub enum After {
 
 impl CloseCode {
     /// Every code that the server uses.
-    pub const ALL: [CloseCode; 13] = [
+    pub const ALL: [CloseCode; 12] = [
         CloseCode::Normal,
         CloseCode::Protocol,
         CloseCode::Unsupported,
@@ -58,7 +56,6 @@ impl CloseCode {
         CloseCode::AuthTimeout,
         CloseCode::TokenExpired,
         CloseCode::TooManyConnections,
-        CloseCode::BadToken,
     ];
 
     /// The number on the wire.
@@ -76,7 +73,6 @@ impl CloseCode {
             CloseCode::AuthTimeout => 4100,
             CloseCode::TokenExpired => 4101,
             CloseCode::TooManyConnections => 4102,
-            CloseCode::BadToken => 4200,
         }
     }
 
@@ -95,7 +91,6 @@ impl CloseCode {
             CloseCode::AuthTimeout => "not_authenticated: no token in time",
             CloseCode::TokenExpired => "token_expired: reconnect with another token",
             CloseCode::TooManyConnections => "too_many_connections",
-            CloseCode::BadToken => "not_authenticated: stay away",
         }
     }
 }
@@ -121,6 +116,7 @@ mod tests {
             assert!(seen.insert(code.number()));
         }
         assert_eq!(after(CloseCode::SlowReader.number()), After::Resume);
-        assert_eq!(after(CloseCode::BadToken.number()), After::StayAway);
+        assert_eq!(after(CloseCode::TooBig.number()), After::StayAway);
+        assert_eq!(after(4200), After::StayAway, "the range is kept free for it");
     }
 }

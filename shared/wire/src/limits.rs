@@ -73,7 +73,7 @@ limits! {
     ping_ms: u64 = 25_000,
     /// Milliseconds without a byte from the client until it counts as gone.
     idle_ms_max: u64 = 60_000,
-    /// Milliseconds between two typing frames of one person in one room that are passed on.
+    /// Milliseconds between two typing frames of one session in one room that are passed on.
     typing_ms_min: u64 = 1_000,
 }
 

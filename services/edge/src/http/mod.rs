@@ -13,13 +13,14 @@ pub(crate) use stats::answer_census;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::http::HeaderMap;
+use axum::extract::{DefaultBodyLimit, FromRequestParts};
+use axum::http::request::Parts;
 use axum::routing::{get, post};
 use klatch_wire::Code;
 use klatch_wire::native::server::Failure;
 
 use crate::hub::Hub;
+use problem::Problem;
 
 /// Bytes of a request's body at most.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -40,14 +41,21 @@ pub(crate) fn routes(hub: Arc<Hub>) -> Router {
         .with_state(hub)
 }
 
-/// Lets the operator's own servers pass: `x-internal-api-key`, compared in constant time.
-fn check_internal_key(hub: &Hub, headers: &HeaderMap) -> Result<(), problem::Problem> {
-    let given = headers.get("x-internal-api-key").map(|value| value.as_bytes());
-    match (&hub.config.internal_api_key, given) {
-        (Some(key), Some(given)) if key.matches(given) => Ok(()),
-        (None, _) => {
-            Err(Failure::new(Code::Forbidden, "this server has no internal API key: set INTERNAL_API_KEY").into())
+/// The operator's own server asks: `x-internal-api-key`, compared in constant time, before any body is read.
+struct InternalKey;
+
+impl FromRequestParts<Arc<Hub>> for InternalKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, Problem> {
+        let given = parts.headers.get("x-internal-api-key").map(|value| value.as_bytes());
+        match (&hub.config.internal_api_key, given) {
+            (Some(key), Some(given)) if key.matches(given) => Ok(InternalKey),
+            (None, _) => {
+                let why = "this server has no internal API key: set INTERNAL_API_KEY";
+                Err(Failure::new(Code::Forbidden, why).into())
+            }
+            _ => Err(Failure::new(Code::NotAuthenticated, "x-internal-api-key is missing or wrong").into()),
         }
-        _ => Err(Failure::new(Code::NotAuthenticated, "x-internal-api-key is missing or wrong").into()),
     }
 }

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use klatch_eventlog::subject;
 use serde::Serialize;
 
-use super::check_internal_key;
+use super::InternalKey;
 use crate::hub::Hub;
 
 /// The query that every edge answers.
@@ -30,10 +29,7 @@ struct Stats {
 }
 
 /// The number of people with an authenticated connection, attached to a room or not.
-pub(super) async fn stats(State(hub): State<Arc<Hub>>, headers: HeaderMap) -> Response {
-    if let Err(problem) = check_internal_key(&hub, &headers) {
-        return problem.into_response();
-    }
+pub(super) async fn stats(_: InternalKey, State(hub): State<Arc<Hub>>) -> Response {
     let mut people: HashSet<u64> = hashes(&hub).into_iter().collect();
     let _ = tokio::time::timeout(ANSWERS_WITHIN, ask_others(&hub, &mut people)).await;
     axum::Json(Stats { connected_users: people.len() }).into_response()

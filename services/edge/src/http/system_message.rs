@@ -5,16 +5,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::HeaderMap;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use klatch_domain::commands::{Actor, Command, Send};
 use klatch_domain::{ClientId, MessageId, MessageType, RoomId, UserId};
 use klatch_wire::Code;
 use klatch_wire::native::server::{Failure, Stored};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::check_internal_key;
+use super::InternalKey;
 use super::problem::Problem;
 use crate::hub::Hub;
 
@@ -30,21 +31,24 @@ pub(super) struct SystemMessage {
 
 /// Says it: every session in the room gets `chat.system`.
 pub(super) async fn send(
+    _: InternalKey,
     State(hub): State<Arc<Hub>>,
-    headers: HeaderMap,
-    body: Result<Json<SystemMessage>, JsonRejection>,
+    body: Result<Json<Map<String, Value>>, JsonRejection>,
 ) -> Response {
-    if let Err(problem) = check_internal_key(&hub, &headers) {
-        return problem.into_response();
-    }
     match say(&hub, body).await {
         Ok(stored) => Json(stored).into_response(),
         Err(failure) => Problem::from(failure).into_response(),
     }
 }
 
-async fn say(hub: &Hub, body: Result<Json<SystemMessage>, JsonRejection>) -> Result<Stored, Failure> {
-    let Json(said) = body.map_err(|error| Failure::new(Code::InvalidField, error.body_text()))?;
+async fn say(hub: &Hub, body: Result<Json<Map<String, Value>>, JsonRejection>) -> Result<Stored, Failure> {
+    let Json(fields) = body.map_err(|error| {
+        let is_too_large = error.status() == StatusCode::PAYLOAD_TOO_LARGE;
+        let code = if is_too_large { Code::TooLarge } else { Code::InvalidField };
+        Failure::new(code, error.body_text())
+    })?;
+    let said: SystemMessage = serde_json::from_value(Value::Object(fields))
+        .map_err(|error| Failure::new(Code::InvalidField, error.to_string()))?;
     let id = said.id.unwrap_or_else(|| ClientId::unique(Uuid::now_v7()));
     let message_id = MessageId::derive(&said.room_id, &UserId::system(), &id, said.message.as_bytes());
     let command = Command::Send(Send {

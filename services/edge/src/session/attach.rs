@@ -30,6 +30,7 @@ struct Shown {
 impl Session {
     pub(super) async fn join(&mut self, person: &Person, join: Join) -> Answer {
         self.make_place(&join.room_id)?;
+        self.charge_first_join(person, &join.room_id).await?;
         let room = self.hub.interest.open(&join.room_id).await.map_err(unreadable)?;
         // Listening begins before the standing is settled: a removal between the two is heard, not missed.
         let captured = room.capture(self.listener(person), join.since.map(|since| since.seq));
@@ -53,8 +54,20 @@ impl Session {
     }
 
     pub(super) fn detach(&mut self, room: &RoomId) {
+        self.typing_told.remove(room);
         if let Some(room) = self.rooms.remove(room) {
             room.leave(self.id);
+        }
+    }
+
+    /// To become a member, or to make a room, stores something: it counts like a message. To come back costs nothing.
+    async fn charge_first_join(&self, person: &Person, room: &RoomId) -> Result<(), Failure> {
+        let own = self.hub.standings.of(room, &person.user_id, Freshness::Cached).await.map_err(unreadable)?;
+        match &self.identity {
+            super::Identity::Known { connection, .. } if !own.value.is_some_and(|own| own.is_joined()) => {
+                connection.sends.take("messages and commands")
+            }
+            _ => Ok(()),
         }
     }
 
@@ -95,7 +108,7 @@ impl Session {
         let key = MessageId::derive(&join.room_id, &person.user_id, &fresh, b"join");
         hub.act(&person.actor(), &command, &key).await?;
         let user = User { user_id: person.user_id.clone(), username: person.username.clone() };
-        room.enter(&user);
+        room.enter(self.id, &user);
         let info = match room.info().and_then(|known| known.value) {
             Some(info) => info,
             None => room_info(&hub.log, &room.id).await.map_err(unreadable)?.value.ok_or_else(gone)?,

@@ -41,7 +41,7 @@ fn translate(request: Request, actor: &Actor, person: &Person, id: &ClientId) ->
         let nowhere = RoomId::parse("~new").expect("fixed and short");
         let fresh = fresh_room(&key_in(&nowhere));
         let room_id = commands::CreateRoom::room_id(c.room_id, c.room_type, &c.participants, actor, fresh)
-            .map_err(|refusal| Failure::new(Code::from(&refusal), refusal.to_string()))?;
+            .map_err(Failure::from)?;
         let key = key_in(&room_id);
         let (name, settings) = (c.name, settings(&c.settings));
         let create =

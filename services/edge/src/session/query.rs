@@ -1,7 +1,7 @@
 //! Requests that store no event: what the views hold, who is here, marks, typing.
 
-use klatch_domain::authority::{may_read, may_type};
-use klatch_domain::{Known, RoomId, RoomInfo};
+use klatch_domain::authority::{Act, may_read, may_type, permit};
+use klatch_domain::{Known, Refusal, RoomId, RoomInfo};
 use klatch_eventlog::Marks;
 use klatch_wire::Code;
 use klatch_wire::native::request::{History, InRoom, Mark, Members, Rooms, Typing};
@@ -72,7 +72,9 @@ impl Session {
         mark: Mark,
         as_marks: fn(klatch_domain::Seq) -> Marks,
     ) -> Answer {
-        self.check_readable(person, &mark.room_id).await?;
+        let (info, own) = self.facts(person, &mark.room_id, Freshness::Leader).await?;
+        let info = info.value.ok_or(Refusal::NoSuchRoom).map_err(Failure::from)?;
+        permit(&info, own.as_ref(), Act::Mark, self.hub.now()).map_err(Failure::from)?;
         if mark.seq > self.hub.seen() && mark.seq > self.hub.log.last_seq().await.map_err(unreadable)? {
             return Err(Failure::new(Code::InvalidField, "seq: lies past the end of the log"));
         }
@@ -93,7 +95,7 @@ impl Session {
         let known = self.facts(person, &typing.room_id, Freshness::Cached).await?;
         if may_type(known.0.value.as_ref(), known.1.as_ref(), self.hub.now()).is_err() {
             let (info, own) = self.facts(person, &typing.room_id, Freshness::Leader).await?;
-            may_type(info.value.as_ref(), own.as_ref(), self.hub.now()).map_err(refused)?;
+            may_type(info.value.as_ref(), own.as_ref(), self.hub.now()).map_err(Failure::from)?;
         }
         if self.typing_is_due(&typing.room_id, typing.is_typing) {
             let data = TypingInRoom {
@@ -111,7 +113,7 @@ impl Session {
     /// Before a no, and before anything of a private room is shown, the leader is asked.
     async fn check_readable(&self, person: &Person, room: &RoomId) -> Result<(), Failure> {
         let (info, own) = self.facts(person, room, Freshness::Leader).await?;
-        may_read(info.value.as_ref(), own.as_ref(), self.hub.now()).map_err(refused)
+        may_read(info.value.as_ref(), own.as_ref(), self.hub.now()).map_err(Failure::from)
     }
 
     async fn facts(
@@ -127,8 +129,4 @@ impl Session {
         let own = self.hub.standings.of(room, &person.user_id, how).await.map_err(unreadable)?;
         Ok((info, own.value))
     }
-}
-
-fn refused(refusal: klatch_domain::Refusal) -> Failure {
-    Failure::new(Code::from(&refusal), refusal.to_string())
 }

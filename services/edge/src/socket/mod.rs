@@ -33,8 +33,6 @@ use write::Writer;
 /// After our close frame the client's last bytes are read and thrown away for so long at most: a socket closed with
 /// unread input sends RST, which can eat the close frame.
 const LINGER: Duration = Duration::from_secs(1);
-/// A close frame, and what must be written before it, may take so long.
-const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// Clients of a draining server come back within so many milliseconds, each at its own moment.
 const RECONNECT_SPREAD_MS: u64 = 2_000;
 
@@ -126,16 +124,18 @@ impl Connection {
         let hub = self.hub.clone();
         let mut alarm = std::pin::pin!(tokio::time::sleep_until(self.next_alarm()));
         loop {
+            // First what is to be written: the next request is begun only when the last answer is out.
+            let is_broken = self.writer.flush(&self.tcp, &self.outbox).is_err();
             self.start_work();
             if self.is_at_rest() {
                 self.end();
             }
-            let is_broken = self.writer.flush(&self.tcp, &self.outbox).is_err();
             let is_over = self.ending == Ending::Gone && self.is_at_rest();
             if is_over || (is_broken && self.ending != Ending::Gone) || self.outbox.closing().is_some() {
                 return;
             }
-            let may_read = self.ending == Ending::No && self.waiting.len() < hub.config.limits.requests_waiting_max;
+            let backlog = self.waiting.len().max(self.outbox.unwritten_answers());
+            let may_read = self.ending == Ending::No && backlog < hub.config.limits.requests_waiting_max;
             tokio::select! {
                 biased;
                 session = finished(&mut self.worker) => {
@@ -198,7 +198,7 @@ impl Connection {
 
     fn begin_ending(&mut self, ending: Ending) {
         self.ending = ending;
-        self.clocks.ends = Some(Instant::now() + CLOSE_WITHIN);
+        self.clocks.ends = Some(Instant::now() + self.hub.close_within());
     }
 
     /// Whether all that the client has sent is worked off.
@@ -217,7 +217,7 @@ impl Connection {
 
     /// Lets the session work on the next frame, once the last one is done and its answer is on the way.
     fn start_work(&mut self) {
-        if !matches!(self.worker, Worker::Idle(_)) || !self.outbox.is_answered() {
+        if !matches!(self.worker, Worker::Idle(_)) || self.outbox.unwritten_answers() > 0 {
             return;
         }
         let Some(frame) = self.waiting.pop_front() else {
@@ -257,11 +257,12 @@ impl Connection {
 
     /// One of the clocks may have run out.
     fn ring(&mut self) {
-        let (now, limits) = (Instant::now(), &self.hub.config.limits);
+        let (hub, now) = (self.hub.clone(), Instant::now());
+        let limits = &hub.config.limits;
         let since_heard = now.duration_since(self.clocks.heard_at);
         if self.clocks.ends.is_some_and(|ends| now >= ends) {
             self.waiting.clear();
-            self.outbox.close(CloseCode::GoingAway);
+            self.say_goodbye();
         } else if since_heard >= Duration::from_millis(limits.idle_ms_max) {
             self.outbox.close(CloseCode::Idle);
         } else if self.writer.stalled_at().is_some_and(|stalled| now >= stalled) {
@@ -281,7 +282,7 @@ impl Connection {
         }
     }
 
-    fn say_goodbye(&mut self) {
+    fn say_goodbye(&self) {
         let goodbye = Goodbye {
             reason: "this server stops; another one goes on".to_owned(),
             reconnect_after_ms: rand::random_range(0..RECONNECT_SPREAD_MS),
@@ -300,7 +301,7 @@ impl Connection {
             self.writer.finish(&self.tcp, &self.outbox, code, code == CloseCode::SlowReader).await?;
             tokio::io::AsyncWriteExt::shutdown(&mut self.tcp).await
         };
-        if tokio::time::timeout(CLOSE_WITHIN, finish).await.is_ok_and(|result| result.is_ok()) {
+        if tokio::time::timeout(self.hub.close_within(), finish).await.is_ok_and(|result| result.is_ok()) {
             let _ = tokio::time::timeout(LINGER, read::discard(&self.tcp)).await;
         }
     }

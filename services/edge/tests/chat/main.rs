@@ -286,3 +286,71 @@ async fn when_the_last_connection_of_a_person_ends_the_moment_is_kept() {
     let seen = marks.next_batch(8).await.unwrap().seen;
     assert_eq!(seen.iter().map(|seen| seen.user.as_str()).collect::<Vec<_>>(), ["ada"]);
 }
+
+#[tokio::test]
+async fn long_answers_asked_for_in_one_go_all_come_to_who_reads_them() {
+    let log = Log::memory();
+    let page = json!({"roomId": "r", "events": ["x".repeat(3_000_000)], "more": false, "seq": 1,
+        "epoch": "00000000-0000-0000-0000-000000000000"});
+    let page = bytes::Bytes::from(page.to_string());
+    log.faults().expect("a log in memory").answer("history", move |_| Ok(page.clone()));
+    let edge = Edge::start(&log, |_| ()).await;
+    let mut ada = edge.connect("ada").await;
+    ada.join("r", None).await;
+    for n in 0..12 {
+        ada.send(json!({"event": "chat.history", "id": format!("h{n}"), "data": {"roomId": "r"}})).await;
+    }
+    for n in 0..12 {
+        let answer = ada.hears("ack").await;
+        assert_eq!(answer["id"], format!("h{n}"));
+    }
+}
+
+#[tokio::test]
+async fn an_edit_that_comes_after_the_deletion_is_refused_and_a_retry_of_what_was_stored_is_not() {
+    let edge = Edge::start(&Log::memory(), |_| ()).await;
+    let (mut ada, mut ben) = (edge.connect("ada").await, edge.connect("ben").await);
+    ada.join("r", None).await;
+    let joined = ben.join("r", None).await;
+    let send = json!({"event": "chat.message", "id": "s", "data": {"roomId": "r", "message": "words"}});
+    ben.send(send.clone()).await;
+    let sent = ben.hears("ack").await["data"].take();
+    let about = |event: &str, id: &str, more: Value| {
+        let mut data = json!({"roomId": "r", "messageId": sent["messageId"], "seq": sent["seq"]});
+        data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"event": event, "id": id, "data": data})
+    };
+    ben.send(about("chat.delete", "d", json!({}))).await;
+    let deleted = ben.hears("ack").await["data"].take();
+    ben.hears("chat.messageDeleted").await;
+    ben.send(about("chat.edit", "e", json!({"message": "zombie"}))).await;
+    assert_eq!(ben.hears("error").await["data"]["code"], "not_found");
+    ben.send(about("chat.delete", "d", json!({}))).await;
+    assert_eq!(ben.hears("ack").await["data"]["seq"], deleted["seq"], "the same deletion");
+    ada.ask("chat.mute", json!({"roomId": "r", "userId": "ben"})).await.unwrap();
+    ben.send(send).await;
+    assert_eq!(ben.hears("ack").await["data"]["seq"], sent["seq"], "who spoke before they were muted has spoken");
+    let muted = ben.ask("chat.message", json!({"roomId": "r", "message": "more"})).await.unwrap_err();
+    assert_eq!(muted["code"], "muted");
+    let again = ben.join("r", Some(json!({"epoch": joined["epoch"], "seq": joined["seq"]}))).await;
+    assert_eq!(again["recovered"], true);
+    assert!(!again["events"].to_string().contains("words"));
+}
+
+#[tokio::test]
+async fn marks_are_for_members_and_the_server_is_no_person() {
+    let edge = Edge::start(&Log::memory(), |_| ()).await;
+    let (mut ada, mut eve) = (edge.connect("ada").await, edge.connect("eve").await);
+    ada.join("r", None).await;
+    let sent = ada.ask("chat.message", json!({"roomId": "r", "message": "hi"})).await.unwrap();
+    let mark = json!({"roomId": "r", "seq": sent["seq"]});
+    assert_eq!(eve.ask("chat.read", mark.clone()).await.unwrap_err()["code"], "not_a_member");
+    assert_eq!(ada.ask("chat.read", mark).await.unwrap()["read"], sent["seq"]);
+    for (event, data) in [
+        ("chat.createRoom", json!({"type": "direct", "participants": ["~system"]})),
+        ("chat.ban", json!({"roomId": "r", "userId": "~system"})),
+        ("chat.mute", json!({"roomId": "r", "userId": "~system"})),
+    ] {
+        assert_eq!(ada.ask(event, data).await.unwrap_err()["code"], "invalid_field", "{event}");
+    }
+}

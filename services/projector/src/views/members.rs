@@ -2,6 +2,7 @@
 //! each person the rooms that they are a member of.
 
 use klatch_domain::{Membership, Position, Role, RoomId, Seat, Seq, Standing, Timestamp, UserId, roster};
+use klatch_wire::Code;
 use klatch_wire::query::{MEMBERS_MAX, MemberRequest, MemberResponse, MemberSummary, MembersRequest, MembersResponse};
 
 use super::{Failure, Reading, rooms, seen};
@@ -65,6 +66,9 @@ pub(crate) fn page(reading: &Reading, request: &MembersRequest) -> Result<Member
     let prefix = key::members(room);
     let mut from = prefix.clone();
     if let Some(cursor) = &request.cursor {
+        if UserId::parse(cursor).is_err() {
+            return Err(Failure::refused(Code::InvalidField, "cursor: is none that this query gave"));
+        }
         from.extend_from_slice(cursor.as_bytes());
         // The first key after the one that the page before ended with.
         from.push(0);

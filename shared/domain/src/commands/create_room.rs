@@ -163,6 +163,9 @@ fn pair(participants: &[UserId], creator: &Actor) -> Result<(UserId, UserId), Re
     if let Actor::Person { user_id, .. } = creator {
         people.insert(user_id.clone());
     }
+    if people.iter().any(UserId::is_reserved) {
+        return Err(Refusal::Invalid { field: "participants", why: "name somebody who is no person" });
+    }
     let mut people = people.into_iter();
     match (people.next(), people.next(), people.next()) {
         (Some(one), Some(other), None) => Ok((one, other)),

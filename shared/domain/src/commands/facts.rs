@@ -114,6 +114,9 @@ impl Facts {
     /// The same, towards one person.
     pub(crate) fn permit_towards(&self, act: Act, user: &UserId, now: Timestamp) -> Result<&RoomInfo, Refusal> {
         let info = self.permit(act, now)?;
+        if user.is_reserved() {
+            return Err(Refusal::Invalid { field: "userId", why: "is no person" });
+        }
         if let Actor::Person { user_id, .. } = &self.actor {
             if user_id == user && act != Act::Role {
                 return Err(Refusal::Forbidden("nobody does this to themselves"));

@@ -4,7 +4,9 @@
 //! that the stream holds. Everything else is encoded once, here.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use klatch_domain::{Epoch, MessageId, Role, RoomId, RoomInfo, RoomType, Seq, Settings, Standing, Timestamp, UserId};
+use klatch_domain::{
+    Epoch, MessageId, Refusal, Role, RoomId, RoomInfo, RoomType, Seq, Settings, Standing, Timestamp, UserId,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -220,6 +222,12 @@ impl Failure {
     /// A failure whose class is its code's.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Failure { code, message: message.into(), retryable: code.is_retryable(), retry_after_ms: None }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Failure::new(Code::from(&refusal), refusal.to_string())
     }
 }
 
