@@ -290,7 +290,7 @@ async fn when_the_last_connection_of_a_person_ends_the_moment_is_kept() {
 #[tokio::test]
 async fn long_answers_asked_for_in_one_go_all_come_to_who_reads_them() {
     let log = Log::memory();
-    let page = json!({"roomId": "r", "events": ["x".repeat(3_000_000)], "more": false, "seq": 1,
+    let page = json!({"roomId": "r", "events": ["x".repeat(12_000_000)], "more": false, "seq": 1,
         "epoch": "00000000-0000-0000-0000-000000000000"});
     let page = bytes::Bytes::from(page.to_string());
     log.faults().expect("a log in memory").answer("history", move |_| Ok(page.clone()));
