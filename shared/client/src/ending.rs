@@ -81,7 +81,7 @@ mod tests {
             assert_eq!(advice(code), Advice::Reconnect, "{code:?}");
         }
         assert_eq!(advice(CloseCode::TokenExpired), Advice::RenewToken);
-        for code in [CloseCode::BadToken, CloseCode::TooBig, CloseCode::Protocol] {
+        for code in [CloseCode::TooBig, CloseCode::Protocol] {
             assert_eq!(advice(code), Advice::StayAway, "{code:?}");
         }
         assert_eq!(Ending::lost("reset").advice(), Advice::Reconnect);
