@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::hub::Hub;
 use crate::outbox::Outbox;
-use crate::people::Connection;
+use crate::people::{Connection, Rate};
 use crate::room::Room;
 use crate::session_id::SessionId;
 use crate::socket::frame;
@@ -27,6 +27,11 @@ use crate::token::Person;
 mod attach;
 mod command;
 mod query;
+
+/// Typing frames a second that one session passes on, on average, over all its rooms.
+const TYPING_PER_SECOND: u32 = 4;
+/// Typing frames at once.
+const TYPING_BURST: u32 = 20;
 
 /// What a request comes to: the data of its ack, already written, or why not.
 type Answer = Result<Ack, Failure>;
@@ -49,6 +54,7 @@ pub(crate) struct Session {
     identity: Identity,
     rooms: HashMap<RoomId, Arc<Room>>,
     typing_told: HashMap<RoomId, Told>,
+    typing: Rate,
 }
 
 #[derive(Debug)]
@@ -68,6 +74,7 @@ impl Session {
             identity: Identity::Unknown,
             rooms: HashMap::new(),
             typing_told: HashMap::new(),
+            typing: Rate::new(TYPING_PER_SECOND, TYPING_BURST),
             hub,
         }
     }
@@ -175,23 +182,19 @@ impl Session {
         self.outbox.answer(frame::text(&json));
     }
 
-    /// Whether to pass it on: that somebody writes, once in a while; that they stopped, once after that.
+    /// Whether to pass it on: each change, and once in a while that somebody still writes; all of it within a rate, so
+    /// that changing to and fro is no flood.
     fn typing_is_due(&mut self, room: &RoomId, is_typing: bool) -> bool {
         let pause = Duration::from_millis(self.hub.config.limits.typing_ms_min);
-        let told = self.typing_told.get_mut(room);
-        match told {
-            None if is_typing => {
-                self.typing_told.insert(room.clone(), Told { at: Instant::now(), is_typing });
-                true
-            }
-            None => false,
-            Some(told) if is_typing && told.at.elapsed() < pause => false,
-            Some(told) if is_typing => {
-                *told = Told { at: Instant::now(), is_typing };
-                true
-            }
-            Some(told) => std::mem::replace(&mut told.is_typing, false),
+        let is_news = match self.typing_told.get(room) {
+            None => is_typing,
+            Some(told) => told.is_typing != is_typing || (is_typing && told.at.elapsed() >= pause),
+        };
+        let is_due = is_news && self.typing.take("typing frames").is_ok();
+        if is_due {
+            self.typing_told.insert(room.clone(), Told { at: Instant::now(), is_typing });
         }
+        is_due
     }
 }
 

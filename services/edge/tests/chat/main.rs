@@ -354,3 +354,22 @@ async fn marks_are_for_members_and_the_server_is_no_person() {
         assert_eq!(ada.ask(event, data).await.unwrap_err()["code"], "invalid_field", "{event}");
     }
 }
+
+#[tokio::test]
+async fn who_stops_writing_and_goes_on_at_once_is_seen_to() {
+    let edge = Edge::start(&Log::memory(), |_| ()).await;
+    let (mut ada, mut ben) = (edge.connect("ada").await, edge.connect("ben").await);
+    ada.join("r", None).await;
+    ben.join("r", None).await;
+    for is_typing in [true, true, false, false, true] {
+        ben.ask("chat.typing", json!({"roomId": "r", "isTyping": is_typing})).await.unwrap();
+    }
+    for is_typing in [true, false, true] {
+        assert_eq!(ada.hears("chat.typing").await["data"]["isTyping"], is_typing);
+    }
+    for n in 0..100 {
+        ben.ask("chat.typing", json!({"roomId": "r", "isTyping": n % 2 == 0})).await.unwrap();
+    }
+    ada.ask("chat.ping", json!({})).await.unwrap();
+    assert!(ada.untaken("chat.typing").len() < 40, "to and fro is no flood");
+}
