@@ -1,19 +1,26 @@
 //! Requests that store no event: what the views hold, who is here, marks, typing.
 
+use std::time::Duration;
+
 use klatch_domain::authority::{Act, may_read, may_type, permit};
-use klatch_domain::{Known, Refusal, RoomId, RoomInfo};
+use klatch_domain::{Known, Refusal, RoomId, RoomInfo, Seq};
 use klatch_eventlog::Marks;
 use klatch_wire::Code;
 use klatch_wire::native::request::{History, InRoom, Mark, Members, Rooms, Typing};
 use klatch_wire::native::server::{self, Failure, TypingInRoom};
 use klatch_wire::query::{
-    HistoryRequest, HistoryResponse, MembersRequest, MembersResponse, RoomsRequest, RoomsResponse, Window, name,
+    HistoryRequest, HistoryResponse, MembersRequest, MembersResponse, RoomsRequest, RoomsResponse, UnreadRequest,
+    UnreadResponse, Window, name,
 };
 
 use super::{Ack, Answer, Session};
 use crate::act::unreadable;
 use crate::standing::{Freshness, room_info};
 use crate::token::Person;
+
+/// The views are looked at so often for a mark, and so many times at most.
+const MARK_LOOK_EVERY: Duration = Duration::from_millis(10);
+const MARK_LOOKS_MAX: usize = 100;
 
 impl Session {
     pub(super) async fn history(&mut self, person: &Person, history: History) -> Answer {
@@ -66,12 +73,7 @@ impl Session {
         Ok(Ack::of(room.presence(Some(&person.user_id))))
     }
 
-    pub(super) async fn mark(
-        &mut self,
-        person: &Person,
-        mark: Mark,
-        as_marks: fn(klatch_domain::Seq) -> Marks,
-    ) -> Answer {
+    pub(super) async fn mark(&mut self, person: &Person, mark: Mark, as_marks: fn(Seq) -> Marks) -> Answer {
         let (info, own) = self.facts(person, &mark.room_id, Freshness::Leader).await?;
         let info = info.value.ok_or(Refusal::NoSuchRoom).map_err(Failure::from)?;
         permit(&info, own.as_ref(), Act::Mark, self.hub.now()).map_err(Failure::from)?;
@@ -83,12 +85,27 @@ impl Session {
             tracing::warn!(%error, "can't store a mark");
             Failure::new(Code::Unavailable, "the mark was not stored: try again")
         })?;
+        self.settle_mark(person, &mark.room_id, marks.read).await;
         Ok(Ack::of(server::Receipt {
             room_id: mark.room_id,
             user_id: person.user_id.clone(),
             delivered: marks.delivered,
             read: marks.read,
         }))
+    }
+
+    /// Once a mark is acknowledged, every list of rooms counts from it, on every device: the views have it by then, or
+    /// can't be asked. A mark is no event, so nothing of the log waits here.
+    async fn settle_mark(&self, person: &Person, room: &RoomId, read: Seq) {
+        let request = UnreadRequest { asker: person.user_id.clone(), rooms: vec![room.clone()], min_seq: Seq::ZERO };
+        for _ in 0..MARK_LOOKS_MAX {
+            let answer: Result<UnreadResponse, _> = self.hub.query(name::UNREAD, &request).await;
+            let Ok(answer) = answer else { return };
+            if answer.rooms.first().is_none_or(|unread| unread.read >= read) {
+                return;
+            }
+            tokio::time::sleep(MARK_LOOK_EVERY).await;
+        }
     }
 
     pub(super) async fn typing(&mut self, person: &Person, typing: Typing) -> Answer {
