@@ -77,6 +77,9 @@ struct Waiting {
     answer: oneshot::Sender<Answer>,
 }
 
+/// A page of history must come within this time.
+const WALK_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+
 impl Device {
     /// Connects as `person`, and waits for the welcome. Fails in words when the edge doesn't take it.
     pub async fn connect(recorder: &Recorder, door: &Door, person: &Person, token: &str) -> Result<Self, String> {
@@ -237,7 +240,14 @@ impl Device {
         let mut all: Vec<Frame> = Vec::new();
         loop {
             let after = all.last().map_or(Seq(0), |item| item.seq);
-            match self.page(room, Which::After(after), 200).await {
+            // `unavailable` is retryable: a projector that was just started says so.
+            let page = klatch_testkit::eventually(WALK_MAX, "the views to answer", || async {
+                match self.page(room, Which::After(after), 200).await {
+                    Answer::Unclear => Err("unavailable"),
+                    answer => Ok(answer),
+                }
+            });
+            match page.await {
                 Answer::Page { items, more, .. } => {
                     all.extend(items);
                     if !more {
