@@ -78,7 +78,7 @@ struct Waiting {
 }
 
 /// A page of history must come within this time.
-const WALK_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+const WALK_MAX: Duration = Duration::from_secs(30);
 
 impl Device {
     /// Connects as `person`, and waits for the welcome. Fails in words when the edge doesn't take it.
@@ -240,10 +240,12 @@ impl Device {
         let mut all: Vec<Frame> = Vec::new();
         loop {
             let after = all.last().map_or(Seq(0), |item| item.seq);
-            // `unavailable` is retryable: a projector that was just started says so.
-            let page = klatch_testkit::eventually(WALK_MAX, "the views to answer", || async {
-                match self.page(room, Which::After(after), 200).await {
-                    Answer::Unclear => Err("unavailable"),
+            // `unavailable` is retryable: a projector that was just started says so. A connection that ends is no such thing.
+            let page = eventually(WALK_MAX, "the views to answer", || async {
+                let answer = self.page(room, Which::After(after), 200).await;
+                assert!(!self.is_closed(), "{} was closed ({:?}) while it read", self.person(), self.close_code());
+                match answer {
+                    Answer::Unclear => Err("a retryable error, or none in time"),
                     answer => Ok(answer),
                 }
             });

@@ -24,16 +24,32 @@ pub(crate) struct Done {
     pub at: Timestamp,
 }
 
+/// What makes a command idempotent: within the log's window a repeat under the same key is answered with the first
+/// sequence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// Of a client's own making: an earlier try may be stored under it.
+    Chosen(MessageId),
+    /// Made for this one try.
+    Fresh(MessageId),
+}
+
+impl Key {
+    fn id(&self) -> &MessageId {
+        let (Key::Chosen(id) | Key::Fresh(id)) = self;
+        id
+    }
+}
+
 impl Hub {
-    /// Carries a command out. `key` makes it idempotent: within the log's window a repeat is answered with the first
-    /// sequence.
-    pub(crate) async fn act(&self, actor: &Actor, command: &Command, key: &MessageId) -> Result<Done, Failure> {
+    /// Carries a command out, idempotent by its key.
+    pub(crate) async fn act(&self, actor: &Actor, command: &Command, key: &Key) -> Result<Done, Failure> {
         let mut how = Freshness::Cached;
         for _ in 0..DECISIONS_MAX {
             let facts = self.facts(actor, command, how).await?;
             let at = self.now();
             match command.decide(&facts, at) {
-                Ok(Decision::Append(drafts)) => match self.append(actor, &drafts, key).await? {
+                Ok(Decision::Append(drafts)) => match self.append(actor, &drafts, key.id()).await? {
                     Outcome::Appended { seq } => {
                         self.saw(seq);
                         self.learn(drafts, seq);
@@ -113,19 +129,23 @@ impl Hub {
     async fn settle_refusal(
         &self,
         command: &Command,
-        key: &MessageId,
+        key: &Key,
         refusal: Refusal,
         at: Timestamp,
     ) -> Result<Done, Failure> {
+        let Key::Chosen(key) = key else { return Err(refusal.into()) };
         let (address, entries_max) = first_entry(command);
-        for entry in (0..entries_max).rev() {
-            let stored = self.log.stored_under(&entry_id(key, entry), &address).await.map_err(not_appended)?;
-            if let Some(seq) = stored {
-                self.saw(seq);
-                return Ok(Done { seq, at });
+        let stored = async |entry| self.log.stored_under(&entry_id(key, entry), &address).await.map_err(not_appended);
+        let Some(mut seq) = stored(0).await? else { return Err(refusal.into()) };
+        // An ack names the last entry of a batch.
+        for entry in (1..entries_max).rev() {
+            if let Some(last) = stored(entry).await? {
+                seq = last;
+                break;
             }
         }
-        Err(refusal.into())
+        self.saw(seq);
+        Ok(Done { seq, at })
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) epoch: Epoch,
     /// Everything up to here is folded.
     pub(crate) seq: Seq,
+    /// The marks up to here are folded: a sequence of their own stream.
+    pub(crate) marks: Seq,
     /// Where the stream ended when this fold began.
     pub(crate) end: Seq,
     /// Events folded since the views were begun.
@@ -56,6 +58,8 @@ pub(crate) struct Beginning {
     pub(crate) store: Store,
     /// What they were folded up to.
     pub(crate) position: Position,
+    /// What the marks were folded up to.
+    pub(crate) marks: Seq,
     /// The digest there.
     pub(crate) digest: Digest,
     /// Events folded into them so far.
@@ -75,6 +79,7 @@ impl Board {
             phase: Phase::Starting,
             epoch,
             seq: Seq::ZERO,
+            marks: Seq::ZERO,
             end: Seq::ZERO,
             folded: 0,
             undecodable: 0,
@@ -103,7 +108,7 @@ impl Board {
 
     /// A fold begins: from a checkpoint its views may be read at once; from nothing only when it is through.
     pub(crate) fn begin(&self, begun: Beginning) {
-        let Beginning { store, position, digest, folded, undecodable, end, rebuilding } = begun;
+        let Beginning { store, position, marks, digest, folded, undecodable, end, rebuilding } = begun;
         let mut digests = self.lock_digests();
         digests.clear();
         digests.push_back((position.seq, digest));
@@ -112,6 +117,7 @@ impl Board {
             state.generation += 1;
             state.epoch = position.epoch;
             state.seq = position.seq;
+            state.marks = marks;
             state.end = end;
             state.folded = folded;
             state.undecodable = undecodable;
@@ -152,6 +158,11 @@ impl Board {
                 Phase::Starting | Phase::Waiting { .. } => {}
             }
         });
+    }
+
+    /// The marks are folded up to here; less than before where their stream is another one now.
+    pub(crate) fn marked(&self, position: Seq) {
+        self.change(|state| state.marks = position);
     }
 
     /// Nothing may be read for now, for this reason.
@@ -219,10 +230,20 @@ fn percent(seq: Seq, end: Seq) -> u8 {
     percent.min(100) as u8
 }
 
-/// The views, folded up to `min_seq`: waits for that a while.
-pub(crate) async fn folded_to(board: &Board, min_seq: Seq, patience: Duration) -> Result<State, Failure> {
+/// How far the views must be for somebody.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct AtLeast {
+    /// Folded up to here.
+    pub(crate) seq: Seq,
+    /// With the marks up to here, in the sequences of their own stream.
+    pub(crate) mark: Seq,
+}
+
+/// The views, as far as somebody needs them: waits for that a while.
+pub(crate) async fn folded_to(board: &Board, needed: AtLeast, patience: Duration) -> Result<State, Failure> {
     let mut state = board.watch();
-    let settled = |state: &State| state.store.is_none() || state.seq >= min_seq;
+    let is_there = |state: &State| state.store.is_some() && state.seq >= needed.seq && state.marks >= needed.mark;
+    let settled = |state: &State| state.store.is_none() || is_there(state);
     let waited = tokio::time::timeout(patience, state.wait_for(settled)).await;
     let state = match waited {
         Ok(Ok(state)) => state.clone(),
@@ -233,8 +254,13 @@ pub(crate) async fn folded_to(board: &Board, min_seq: Seq, patience: Duration) -
         Phase::Starting => "the projector is starting".to_owned(),
         // The reason names files: that is for the log and the operator, not for who asks.
         Phase::Waiting { .. } => "the projector waits for its log or its disk".to_owned(),
-        Phase::CatchingUp { .. } | Phase::Live if state.seq >= min_seq && state.store.is_some() => return Ok(state),
-        Phase::CatchingUp { .. } | Phase::Live => format!("folded up to {}, not {min_seq} yet", state.seq),
+        Phase::CatchingUp { .. } | Phase::Live if is_there(&state) => return Ok(state),
+        Phase::CatchingUp { .. } | Phase::Live if state.seq < needed.seq => {
+            format!("folded up to {}, not {} yet", state.seq, needed.seq)
+        }
+        Phase::CatchingUp { .. } | Phase::Live => {
+            format!("marks are folded up to {}, not {} yet", state.marks, needed.mark)
+        }
     };
     Err(Failure::refused(Code::Unavailable, why))
 }
@@ -269,12 +295,32 @@ mod tests {
         board.begin(Beginning {
             store: store.clone(),
             position,
+            marks: Seq::ZERO,
             digest: Digest::default(),
             folded: 0,
             undecodable: 0,
             end: Seq(end),
             rebuilding,
         });
+    }
+
+    fn seq(seq: u64) -> AtLeast {
+        AtLeast { seq: Seq(seq), mark: Seq::ZERO }
+    }
+
+    #[tokio::test]
+    async fn who_needs_a_mark_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), 1 << 20).unwrap();
+        let (board, _health) = board(3);
+        begin(&board, &store, 0, false);
+        commit(&board, &store, &[1], true);
+        let needed = AtLeast { seq: Seq(1), mark: Seq(7) };
+        let refused = folded_to(&board, needed, Duration::ZERO).await.unwrap_err();
+        assert_eq!(refused, Failure::refused(Code::Unavailable, "marks are folded up to 0, not 7 yet"));
+        let marking = async { board.marked(Seq(7)) };
+        let (state, ()) = tokio::join!(folded_to(&board, needed, Duration::from_secs(5)), marking);
+        assert_eq!(state.unwrap().marks, Seq(7));
     }
 
     #[test]
@@ -300,13 +346,13 @@ mod tests {
         begin(&board, &store, 100, true);
         commit(&board, &store, &[45], false);
         assert_eq!(health.report().reasons(), ["projector: rebuilding 45 % (a test)"]);
-        let refused = folded_to(&board, Seq(1), Duration::from_secs(5)).await.unwrap_err();
+        let refused = folded_to(&board, seq(1), Duration::from_secs(5)).await.unwrap_err();
         let expected = Failure::refused(Code::Unavailable, "the history is being rebuilt: 45 %");
         assert_eq!(refused, expected);
         // The last message of the stream was erased: nothing comes for it.
         commit(&board, &store, &[98], true);
         assert!(health.report().ready);
-        assert_eq!(folded_to(&board, Seq(100), Duration::ZERO).await.unwrap().seq, Seq(100));
+        assert_eq!(folded_to(&board, seq(100), Duration::ZERO).await.unwrap().seq, Seq(100));
     }
 
     #[tokio::test]

@@ -128,7 +128,8 @@ async fn open(config: &Config, log: &Log, board: &Board, why: Option<String>) ->
     tracing::info!(seq = %position.seq, %end, %epoch, rebuilding = rebuilding.is_some(), "folds");
     let store = fold.store().clone();
     let Checkpoint { folded, undecodable, .. } = *fold.checkpoint();
-    board.begin(Beginning { store, position, digest: fold.digest(), folded, undecodable, end, rebuilding });
+    let (digest, marks) = (fold.digest(), fold.marks_position());
+    board.begin(Beginning { store, position, marks, digest, folded, undecodable, end, rebuilding });
     Ok(fold)
 }
 
@@ -259,8 +260,14 @@ impl Thread {
                     self.fold_events(events, pending)?;
                     (pending.position, pending.caught_up) = (position, caught_up);
                 }
-                Some(Work::Marks(batch)) => self.fold.fold_marks(&batch.marks, &batch.seen, batch.position)?,
-                Some(Work::RestartMarks) => self.fold.restart_marks()?,
+                Some(Work::Marks(batch)) => {
+                    self.fold.fold_marks(&batch.marks, &batch.seen, batch.position)?;
+                    self.board.marked(self.fold.marks_position());
+                }
+                Some(Work::RestartMarks) => {
+                    self.fold.restart_marks()?;
+                    self.board.marked(self.fold.marks_position());
+                }
                 Some(Work::Flush) => self.fold.flush_behind()?,
                 None => break,
             }

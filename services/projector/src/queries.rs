@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use crate::board::{Board, folded_to};
+use crate::board::{AtLeast, Board, folded_to};
 use crate::config::Config;
 use crate::eraser;
 use crate::numbers::Numbers;
@@ -70,11 +70,14 @@ impl Desk {
         let busy = |_| Failure::refused(Code::Unavailable, "too many queries wait");
         let _waiting = self.waiting.try_acquire().map_err(busy)?;
         let answer = match query {
-            name::HISTORY => self.read(parse(body)?, |it: &HistoryRequest| it.min_seq, history::page).await,
-            name::ROOMS => self.read(parse(body)?, |it: &RoomsRequest| it.min_seq, json(rooms::page)).await,
-            name::MEMBERS => self.read(parse(body)?, |it: &MembersRequest| it.min_seq, json(members::page)).await,
-            name::MEMBER => self.read(parse(body)?, |it: &MemberRequest| it.min_seq, json(members::one)).await,
-            name::UNREAD => self.read(parse(body)?, |it: &UnreadRequest| it.min_seq, json(unread::rooms)).await,
+            name::HISTORY => self.read(parse(body)?, |it: &HistoryRequest| seq(it.min_seq), history::page).await,
+            name::ROOMS => self.read(parse(body)?, |it: &RoomsRequest| seq(it.min_seq), json(rooms::page)).await,
+            name::MEMBERS => self.read(parse(body)?, |it: &MembersRequest| seq(it.min_seq), json(members::page)).await,
+            name::MEMBER => self.read(parse(body)?, |it: &MemberRequest| seq(it.min_seq), json(members::one)).await,
+            name::UNREAD => {
+                let needed = |it: &UnreadRequest| AtLeast { seq: it.min_seq, mark: it.min_mark };
+                self.read(parse(body)?, needed, json(unread::rooms)).await
+            }
             name::DIGEST => self.digest(&parse(body)?).await,
             name::STATUS => self.status().await,
             _ => Err(Failure::refused(Code::InvalidField, "there is no such query")),
@@ -88,10 +91,10 @@ impl Desk {
     async fn read<R: Send + Sync + 'static>(
         &self,
         request: R,
-        min_seq: impl Fn(&R) -> Seq,
+        needed: impl Fn(&R) -> AtLeast,
         view: impl FnOnce(&Reading, &R) -> Result<Vec<u8>, Failure> + Send + 'static,
     ) -> Result<Vec<u8>, Failure> {
-        let state = folded_to(&self.board, min_seq(&request), self.patience).await?;
+        let state = folded_to(&self.board, needed(&request), self.patience).await?;
         let Some(store) = state.store else { return Err(unavailable()) };
         let _turn = self.reading.acquire().await.map_err(|_| unavailable())?;
         let reading = Reading {
@@ -122,7 +125,7 @@ impl Desk {
 
     async fn digest(&self, request: &DigestRequest) -> Result<Vec<u8>, Failure> {
         let min_seq = request.min_seq.max(request.at.unwrap_or_default());
-        let state = folded_to(&self.board, min_seq, self.patience).await?;
+        let state = folded_to(&self.board, seq(min_seq), self.patience).await?;
         let at = request.at.unwrap_or(state.seq);
         let gone = || Failure::refused(Code::HistoryGone, "the digest of that position is not kept any more");
         let digest = self.board.digest_at(at).ok_or_else(gone)?.to_string();
@@ -151,6 +154,10 @@ impl Desk {
             schema: SCHEMA,
         })
     }
+}
+
+fn seq(seq: Seq) -> AtLeast {
+    AtLeast { seq, mark: Seq::ZERO }
 }
 
 fn unavailable() -> Failure {

@@ -100,7 +100,7 @@ fn rule_of(act: Act) -> &'static Rule {
     RULES.iter().find(|rule| rule.act == act).expect("a test goes through every act")
 }
 
-/// Whether somebody may read the room's history and hear what happens in it.
+/// Whether somebody may read the room's history and hear what happens in it: whoever may read may attach.
 ///
 /// To whom a private room is not open, it is not there: the answer is the same as for a room that nobody made.
 pub fn may_read(info: Option<&RoomInfo>, own: Option<&Membership>, now: Timestamp) -> Result<(), Refusal> {
@@ -113,11 +113,6 @@ pub fn may_read(info: Option<&RoomInfo>, own: Option<&Membership>, now: Timestam
         }
         _ => Ok(()),
     }
-}
-
-/// Whether somebody may attach to the room: whoever may read may listen.
-pub fn may_attach(info: Option<&RoomInfo>, own: Option<&Membership>, now: Timestamp) -> Result<(), Refusal> {
-    may_read(info, own, now)
 }
 
 /// Whether the others may be told that somebody is typing.
@@ -276,7 +271,7 @@ mod tests {
     fn an_open_room_is_read_by_all_but_the_banned_a_private_one_by_members() {
         let (open, private) = (info(RoomType::Channel, Access::Open), info(RoomType::Group, Access::Private));
         let read = |info: &RoomInfo, own: Option<Standing>| {
-            may_attach(Some(info), own.map(|own| member(own, Role::Owner)).as_ref(), time(NOW))
+            may_read(Some(info), own.map(|own| member(own, Role::Owner)).as_ref(), time(NOW))
         };
         let ban = |until| Standing::Banned { until };
         let (past, ahead) = (Some(time(NOW)), Some(time("2026-01-01T00:00:00.001Z")));

@@ -51,17 +51,18 @@ pub(crate) fn decode(payload: &[u8]) -> Option<Marks> {
 }
 
 impl Log {
-    /// Moves somebody's marks forward, never back; gives them as they stand then. Where they stand there already nothing is
-    /// written.
-    pub async fn mark(&self, room: &RoomId, user: &UserId, marks: Marks) -> Result<Marks, AppendError> {
+    /// Moves somebody's marks forward, never back; gives them as they stand then, and where they lie. Where they stand
+    /// there already nothing is written.
+    pub async fn mark(&self, room: &RoomId, user: &UserId, marks: Marks) -> Result<Marked, AppendError> {
         let subject = subject::mark(room, user);
         let deadline = Instant::now() + self.options().append_deadline;
+        let marked = |marks, seq| Marked { room: room.clone(), user: user.clone(), marks, seq };
         loop {
             let (stored, seq) =
                 self.stored_marks(&subject).await.map_err(|error| AppendError::Unavailable(error.to_string()))?;
             let merged = stored.merge(marks);
             if merged == stored {
-                return Ok(stored);
+                return Ok(marked(stored, seq));
             }
             let write = Write {
                 subject: subject.clone(),
@@ -70,7 +71,7 @@ impl Log {
                 ..Write::default()
             };
             match self.write_until(Stream::Marks, write, deadline).await? {
-                Written::At(_) => return Ok(merged),
+                Written::At(seq) => return Ok(marked(merged, seq)),
                 // Somebody else moved them meanwhile, or we did and weren't told: the next look says.
                 Written::Guarded => {}
             }

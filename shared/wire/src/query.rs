@@ -259,6 +259,9 @@ pub struct UnreadRequest {
     /// Wait until the projector has folded up to here.
     #[serde(default)]
     pub min_seq: Seq,
+    /// Wait until it has folded the marks up to here, in the sequences of their own stream.
+    #[serde(default)]
+    pub min_mark: Seq,
 }
 
 /// The unread counts, in the order asked for; rooms that the asker may not read are left out.

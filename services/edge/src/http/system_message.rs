@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::InternalKey;
 use super::problem::Problem;
+use crate::act::Key;
 use crate::hub::Hub;
 
 /// What is to be said where. With an `id` a repeat within two minutes is said once.
@@ -49,6 +50,7 @@ async fn say(hub: &Hub, body: Result<Json<Map<String, Value>>, JsonRejection>) -
     })?;
     let said: SystemMessage = serde_json::from_value(Value::Object(fields))
         .map_err(|error| Failure::new(Code::InvalidField, error.to_string()))?;
+    let key = if said.id.is_some() { Key::Chosen } else { Key::Fresh };
     let id = said.id.unwrap_or_else(|| ClientId::unique(Uuid::now_v7()));
     let message_id = MessageId::derive(&said.room_id, &UserId::system(), &id, said.message.as_bytes());
     let command = Command::Send(Send {
@@ -60,7 +62,7 @@ async fn say(hub: &Hub, body: Result<Json<Map<String, Value>>, JsonRejection>) -
         attachments: Vec::new(),
         mentions: Vec::new(),
     });
-    let done = hub.act(&Actor::System, &command, &message_id).await?;
+    let done = hub.act(&Actor::System, &command, &key(message_id.clone())).await?;
     Ok(Stored {
         room_id: said.room_id,
         message_id: Some(message_id),

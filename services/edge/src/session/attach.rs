@@ -11,7 +11,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{Ack, Answer, Session};
-use crate::act::unreadable;
+use crate::act::{Key, unreadable};
 use crate::listener::Listener;
 use crate::resume;
 use crate::room::{Captured, Room, member_state};
@@ -105,7 +105,7 @@ impl Session {
             create_on_join: hub.config.rooms.create_on_join,
         });
         let fresh = ClientId::unique(Uuid::now_v7());
-        let key = MessageId::derive(&join.room_id, &person.user_id, &fresh, b"join");
+        let key = Key::Fresh(MessageId::derive(&join.room_id, &person.user_id, &fresh, b"join"));
         hub.act(&person.actor(), &command, &key).await?;
         let user = User { user_id: person.user_id.clone(), username: person.username.clone() };
         room.enter(self.id, &user);

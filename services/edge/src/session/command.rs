@@ -9,13 +9,16 @@ use klatch_wire::native::server::{Failure, Stored};
 use uuid::Uuid;
 
 use super::{Ack, Answer, Session};
+use crate::act::Key;
 use crate::token::Person;
 
 impl Session {
     pub(super) async fn command(&mut self, person: &Person, request: Request, id: Option<ClientId>) -> Answer {
-        let id = id.unwrap_or_else(|| ClientId::unique(Uuid::now_v7()));
         let actor = person.actor();
-        let (command, key) = translate(request, &actor, person, &id)?;
+        let unique = || ClientId::unique(Uuid::now_v7());
+        let key = if id.is_some() { Key::Chosen } else { Key::Fresh };
+        let (command, message_id) = translate(request, &actor, person, &id.unwrap_or_else(unique))?;
+        let key = key(message_id);
         let done = self.hub.act(&actor, &command, &key).await?;
         if let Command::Exit(exit) = &command {
             self.detach(&exit.room_id);

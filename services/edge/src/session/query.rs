@@ -1,10 +1,8 @@
 //! Requests that store no event: what the views hold, who is here, marks, typing.
 
-use std::time::Duration;
-
 use klatch_domain::authority::{Act, may_read, may_type, permit};
 use klatch_domain::{Known, Refusal, RoomId, RoomInfo, Seq};
-use klatch_eventlog::Marks;
+use klatch_eventlog::{Marked, Marks};
 use klatch_wire::Code;
 use klatch_wire::native::request::{History, InRoom, Mark, Members, Rooms, Typing};
 use klatch_wire::native::server::{self, Failure, TypingInRoom};
@@ -17,10 +15,6 @@ use super::{Ack, Answer, Session};
 use crate::act::unreadable;
 use crate::standing::{Freshness, room_info};
 use crate::token::Person;
-
-/// The views are looked at so often for a mark, and so many times at most.
-const MARK_LOOK_EVERY: Duration = Duration::from_millis(10);
-const MARK_LOOKS_MAX: usize = 100;
 
 impl Session {
     pub(super) async fn history(&mut self, person: &Person, history: History) -> Answer {
@@ -81,30 +75,27 @@ impl Session {
             return Err(Failure::new(Code::InvalidField, "seq: lies past the end of the log"));
         }
         let stored = self.hub.log.mark(&mark.room_id, &person.user_id, as_marks(mark.seq)).await;
-        let marks = stored.map_err(|error| {
+        let marked = stored.map_err(|error| {
             tracing::warn!(%error, "can't store a mark");
             Failure::new(Code::Unavailable, "the mark was not stored: try again")
         })?;
-        self.settle_mark(person, &mark.room_id, marks.read).await;
-        Ok(Ack::of(server::Receipt {
-            room_id: mark.room_id,
-            user_id: person.user_id.clone(),
-            delivered: marks.delivered,
-            read: marks.read,
-        }))
+        self.settle_mark(&marked).await;
+        let Marks { delivered, read } = marked.marks;
+        Ok(Ack::of(server::Receipt { room_id: marked.room, user_id: marked.user, delivered, read }))
     }
 
     /// Once a mark is acknowledged, every list of rooms counts from it, on every device: the views have it by then, or
     /// can't be asked. A mark is no event, so nothing of the log waits here.
-    async fn settle_mark(&self, person: &Person, room: &RoomId, read: Seq) {
-        let request = UnreadRequest { asker: person.user_id.clone(), rooms: vec![room.clone()], min_seq: Seq::ZERO };
-        for _ in 0..MARK_LOOKS_MAX {
-            let answer: Result<UnreadResponse, _> = self.hub.query(name::UNREAD, &request).await;
-            let Ok(answer) = answer else { return };
-            if answer.rooms.first().is_none_or(|unread| unread.read >= read) {
-                return;
-            }
-            tokio::time::sleep(MARK_LOOK_EVERY).await;
+    async fn settle_mark(&self, marked: &Marked) {
+        let request = UnreadRequest {
+            asker: marked.user.clone(),
+            rooms: vec![marked.room.clone()],
+            min_seq: Seq::ZERO,
+            min_mark: marked.seq,
+        };
+        let settled: Result<UnreadResponse, _> = self.hub.query(name::UNREAD, &request).await;
+        if let Err(failure) = settled {
+            tracing::info!(failure.message, "a mark is stored that the views don't have yet");
         }
     }
 

@@ -2,14 +2,13 @@
 
 use klatch_domain::{Access, HistoryFrom, Role, Seq, Standing};
 use klatch_eventlog::Marks;
-use klatch_testkit::eventually;
 use klatch_wire::query::{
     DigestRequest, DigestResponse, MemberRequest, MemberResponse, MembersRequest, MembersResponse, Phase, RoomsRequest,
     RoomsResponse, SERVICE, UnreadRequest, UnreadResponse, name,
 };
 use serde_json::{Value, json};
 
-use super::running::{BOUND, House};
+use super::running::House;
 use super::scene::{info, room, sent, standing, user};
 
 async fn furnished(access: Access) -> House {
@@ -88,16 +87,12 @@ async fn marks_are_followed_and_counted_from() {
         let mentions: &[&str] = if n % 2 == 0 { &["ben"] } else { &[] };
         seqs.push(house.append(&sent("r", "ada", &id, "hi", mentions, 10 + n), Some(&id)).await);
     }
-    house.log.mark(&room("r"), &user("ben"), Marks { delivered: seqs[5], read: seqs[2] }).await.unwrap();
-    let request = UnreadRequest { asker: user("ben"), rooms: vec![room("r"), room("nowhere")], min_seq: seqs[5] };
-    let counts = eventually(BOUND, "the mark to be folded", || async {
-        let answer: UnreadResponse = house.ask(name::UNREAD, &request).await.unwrap();
-        let counts = answer.rooms[0].clone();
-        assert_eq!(answer.rooms.len(), 1);
-        if counts.read == seqs[2] { Ok(counts) } else { Err(format!("{counts:?}")) }
-    })
-    .await;
-    assert_eq!((counts.unread, counts.mentions, counts.seq), (3, 1, seqs[5]));
+    let marked = house.log.mark(&room("r"), &user("ben"), Marks { delivered: seqs[5], read: seqs[2] }).await.unwrap();
+    let rooms = vec![room("r"), room("nowhere")];
+    let request = UnreadRequest { asker: user("ben"), rooms, min_seq: seqs[5], min_mark: marked.seq };
+    let answer: UnreadResponse = house.ask(name::UNREAD, &request).await.unwrap();
+    let [counts] = &answer.rooms[..] else { panic!("{answer:?}") };
+    assert_eq!((counts.read, counts.unread, counts.mentions, counts.seq), (seqs[2], 3, 1, seqs[5]));
     let request = RoomsRequest { asker: user("ben"), limit: 10, cursor: None, min_seq: Seq::ZERO };
     let list: RoomsResponse = house.ask(name::ROOMS, &request).await.unwrap();
     assert_eq!((list.rooms.len(), list.rooms[0].unread, list.rooms[0].mentions), (1, 3, 1));

@@ -80,10 +80,10 @@ async fn marks_merge_by_maximum_and_are_followed(ground: Ground) {
     let (log, room, ada) = (&ground.log, room("r"), user("ada"));
     let marks = |delivered, read| Marks { delivered: Seq(delivered), read: Seq(read) };
     assert_eq!(log.marks(&room, &ada).await.unwrap(), Marks::default());
-    assert_eq!(log.mark(&room, &ada, marks(5, 2)).await.unwrap(), marks(5, 2));
-    assert_eq!(log.mark(&room, &ada, marks(3, 4)).await.unwrap(), marks(5, 4));
-    assert_eq!(log.mark(&room, &ada, marks(1, 1)).await.unwrap(), marks(5, 4));
-    assert_eq!(log.mark(&room, &ada, marks(0, 9)).await.unwrap(), marks(9, 9));
+    assert_eq!(log.mark(&room, &ada, marks(5, 2)).await.unwrap().marks, marks(5, 2));
+    assert_eq!(log.mark(&room, &ada, marks(3, 4)).await.unwrap().marks, marks(5, 4));
+    assert_eq!(log.mark(&room, &ada, marks(1, 1)).await.unwrap().marks, marks(5, 4));
+    assert_eq!(log.mark(&room, &ada, marks(0, 9)).await.unwrap().marks, marks(9, 9));
     assert_eq!(log.marks(&room, &ada).await.unwrap(), marks(9, 9));
     assert_eq!(log.marks(&room, &user("ben")).await.unwrap(), Marks::default());
 
