@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service;
 
 use crate::hub::Hub;
+use crate::stream::Stream;
 
 /// Bytes of a request's head at most.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -57,8 +58,11 @@ pub(crate) async fn accept(hub: Arc<Hub>, listener: TcpListener, routes: Router)
 }
 
 async fn serve(hub: Arc<Hub>, tcp: TcpStream, routes: Router) {
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+    let (stream, wire) = Stream::new(tcp, Duration::from_millis(hub.config.write_ms_max));
+    let wire = Arc::downgrade(&wire);
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let mut routes = routes.clone();
+        request.extensions_mut().insert(wire.clone());
         async move {
             let answer = tokio::time::timeout(ANSWER_WITHIN, routes.call(request.map(Body::new))).await;
             Ok::<_, Infallible>(match answer {
@@ -72,7 +76,7 @@ async fn serve(hub: Arc<Hub>, tcp: TcpStream, routes: Router) {
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(hub.config.request_head_ms_max))
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(tcp), service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {

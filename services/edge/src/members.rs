@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use klatch_domain::{Cause, Change, Event, MemberChanged, Membership, Standing};
-use klatch_wire::native::server::{self, RoomState};
+use klatch_domain::{Cause, Change, Event, MemberChanged, Membership, RoomType, Standing, UserId};
+use klatch_wire::dialects::Happening;
+use klatch_wire::native::server::RoomState;
 
 use crate::hub::Hub;
-use crate::socket::frame;
+use crate::people::{Ear, Ring};
 use crate::standing::room_info;
+use crate::voice::Telling;
 
 /// Where the subscription can't be had, it is tried again so soon.
 const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(1);
@@ -22,6 +24,7 @@ pub(crate) async fn follow(hub: Arc<Hub>) {
         if members.is_none() {
             members = hub.log.live_members().await.ok();
             hub.standings.forget_all();
+            hub.people.look_again();
         }
         let is_deaf = members.is_none();
         let heard = async {
@@ -42,7 +45,10 @@ pub(crate) async fn follow(hub: Arc<Hub>) {
                 }
             },
             changed = disruptions.changed() => match changed {
-                Ok(()) => hub.standings.forget_all(),
+                Ok(()) => {
+                    hub.standings.forget_all();
+                    hub.people.look_again();
+                }
                 Err(_) => return,
             },
         }
@@ -54,23 +60,32 @@ async fn tell_elsewhere(hub: &Hub, membership: &Membership) {
     if !matches!((&membership.cause, &membership.standing), (Cause::Created, _) | (_, Standing::Invited)) {
         return;
     }
-    let mut sessions = hub.people.sessions_of(&membership.user_id);
+    let mut ears = hub.people.sessions_of(&membership.user_id);
     if let Some(room) = hub.interest.room(&membership.room_id) {
-        sessions.retain(|(session, _)| !room.is_attached(*session));
+        ears.retain(|ear| !room.is_attached(ear.session));
     }
-    if sessions.is_empty() {
+    if ears.is_empty() {
         return;
     }
-    let json = if membership.cause == Cause::Created {
-        let Ok(info) = room_info(&hub.log, &membership.room_id).await else { return };
+    if membership.cause == Cause::Created {
+        let Ok(info) = room_info(&hub.log, &membership.room_id).await else { return hub.people.look_again() };
         let Some(info) = info.value else { return };
-        server::frame("chat.roomCreated", &RoomState::from(&info))
+        tell(&ears, &membership.user_id, &Telling::of(Happening::RoomCreated(&RoomState::from(&info))));
+        if info.room_type == RoomType::Direct {
+            let doorbells = ears.iter().filter_map(|ear| ear.doorbell.as_ref());
+            // A full one has not been answered yet; the answer finds this room, too.
+            doorbells.for_each(|bell| drop(bell.try_send(Ring::Room(info.room_id.clone()))));
+        }
     } else {
-        server::frame("chat.memberChanged", &invitation(membership))
-    };
-    let frame = frame::text(&json);
-    for (_, outbox) in sessions {
-        outbox.push(frame.clone());
+        tell(&ears, &membership.user_id, &Telling::of(Happening::Invited(&invitation(membership))));
+    }
+}
+
+fn tell(ears: &[Ear], hearer: &UserId, telling: &Telling<'_>) {
+    for ear in ears {
+        if let Some(told) = ear.voice.tell(telling, hearer) {
+            ear.outbox.push(told.item);
+        }
     }
 }
 

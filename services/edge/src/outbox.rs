@@ -5,22 +5,77 @@
 //! "resume": dropping a frame instead would break the promise that what it sees has no gaps.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use klatch_domain::{RoomId, Seq, UserId};
 use klatch_wire::CloseCode;
-use tokio::sync::Notify;
+use serde_json::value::RawValue;
+use tokio::sync::{Notify, OwnedMutexGuard};
 
 /// Empty queues keep at most this many slots, so that an idle session holds next to nothing.
 const IDLE_SLOTS_MAX: usize = 16;
 
-/// One frame, already in its WebSocket form and shared by everyone who gets it.
+/// What goes over the socket, shared by everyone who gets it.
+#[derive(Debug, Clone)]
+pub(crate) enum Frame {
+    /// Header and payload of a WebSocket frame.
+    WebSocket(Bytes),
+    /// Name and value of a Socket.IO event, for its library to put into a packet.
+    SocketIo(&'static str, Arc<RawValue>),
+    /// Only a mark of what was delivered before it.
+    Nothing,
+}
+
+impl Frame {
+    /// Bytes that it holds.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Frame::WebSocket(bytes) => bytes.len(),
+            Frame::SocketIo(event, data) => event.len() + data.get().len(),
+            Frame::Nothing => 0,
+        }
+    }
+}
+
+impl From<Bytes> for Frame {
+    fn from(bytes: Bytes) -> Self {
+        Frame::WebSocket(bytes)
+    }
+}
+
+/// A message that counts as delivered once it is with the client's transport.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    /// The room.
+    pub(crate) room: RoomId,
+    /// The message's sequence.
+    pub(crate) seq: Seq,
+    /// Held until the mark is stored: one session of a person at a time gets what came while they were away.
+    pub(crate) turn: Option<Arc<OwnedMutexGuard<()>>>,
+}
+
+/// A frame that waits.
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
-    /// Header and payload.
-    pub(crate) bytes: Bytes,
+    /// What goes out.
+    pub(crate) frame: Frame,
     /// Whether it counts against the session's limit.
     pub(crate) counted: bool,
+    /// What is delivered by that.
+    pub(crate) delivery: Option<Box<Delivery>>,
+}
+
+impl Item {
+    /// Of something that happened.
+    pub(crate) fn live(frame: Frame) -> Self {
+        Item { frame, counted: true, delivery: None }
+    }
+
+    /// Of something that the session asked for.
+    pub(crate) fn answer(frame: Frame) -> Self {
+        Item { frame, counted: false, delivery: None }
+    }
 }
 
 /// The queue between whoever has something to say to a session and the session's socket.
@@ -28,6 +83,8 @@ pub(crate) struct Item {
 pub(crate) struct Outbox {
     queue: Mutex<Queue>,
     wake: Notify,
+    /// Something was written, or the session closes.
+    written: Notify,
     bytes_max: usize,
 }
 
@@ -39,12 +96,25 @@ struct Queue {
     /// Answers, queued or being written.
     answers: usize,
     closing: Option<CloseCode>,
+    /// Whose marks the deliveries move.
+    owner: Option<UserId>,
+}
+
+impl Queue {
+    fn add(&mut self, item: Item) {
+        if item.counted {
+            self.bytes += item.frame.len();
+        } else {
+            self.answers += 1;
+        }
+        self.items.push_back(item);
+    }
 }
 
 impl Outbox {
     /// An empty queue that holds at most `bytes_max` counted bytes.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Outbox { queue: Mutex::new(Queue::default()), wake: Notify::new(), bytes_max }
+        Outbox { queue: Mutex::new(Queue::default()), wake: Notify::new(), written: Notify::new(), bytes_max }
     }
 
     /// The most counted bytes that it holds.
@@ -53,40 +123,59 @@ impl Outbox {
     }
 
     /// Queues a live frame. Past the limit nothing is queued any more and the session closes as a slow reader.
-    pub(crate) fn push(&self, frame: Bytes) {
+    pub(crate) fn push(&self, item: Item) {
         let mut queue = self.lock();
         if queue.closing.is_some() {
             return;
         }
-        if queue.bytes + frame.len() > self.bytes_max {
+        if queue.bytes + item.frame.len() > self.bytes_max {
             queue.closing = Some(CloseCode::SlowReader);
+            self.written.notify_waiters();
         } else {
-            queue.bytes += frame.len();
-            queue.items.push_back(Item { bytes: frame, counted: true });
+            queue.add(item);
         }
         drop(queue);
         self.wake.notify_one();
     }
 
     /// Queues the answer to a request of the session's own.
-    pub(crate) fn answer(&self, frame: Bytes) {
-        self.answer_then(frame, std::iter::empty());
+    pub(crate) fn answer(&self, frame: impl Into<Frame>) {
+        self.release([Item::answer(frame.into())].into_iter());
     }
 
-    /// Queues an answer and, right behind it, live frames that were held until it was ready.
-    pub(crate) fn answer_then(&self, frame: Bytes, held: impl Iterator<Item = Bytes>) {
+    /// Queues answers and, right behind them, live frames that were held until they were ready: all or none.
+    pub(crate) fn release(&self, items: impl Iterator<Item = Item>) {
         let mut queue = self.lock();
         if queue.closing.is_some() {
             return;
         }
-        queue.answers += 1;
-        queue.items.push_back(Item { bytes: frame, counted: false });
-        for bytes in held {
-            queue.bytes += bytes.len();
-            queue.items.push_back(Item { bytes, counted: true });
+        items.for_each(|item| queue.add(item));
+        drop(queue);
+        self.wake.notify_one();
+    }
+
+    /// Queues a mark behind what is queued: there is nothing to say about it.
+    pub(crate) fn pass(&self, delivery: Delivery) {
+        let mut queue = self.lock();
+        if queue.closing.is_none() {
+            queue.items.push_back(Item { delivery: Some(Box::new(delivery)), ..Item::live(Frame::Nothing) });
         }
         drop(queue);
         self.wake.notify_one();
+    }
+
+    /// Resolves when every answer is written, or nothing will be written any more.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let written = self.written.notified();
+            {
+                let queue = self.lock();
+                if queue.answers == 0 || queue.closing.is_some() {
+                    return;
+                }
+            }
+            written.await;
+        }
     }
 
     /// Asks the session to close with this code once what is queued was written; the first code stays.
@@ -95,6 +184,28 @@ impl Outbox {
         queue.closing.get_or_insert(code);
         drop(queue);
         self.wake.notify_one();
+        self.written.notify_waiters();
+    }
+
+    /// Resolves when the session is to close.
+    pub(crate) async fn doomed(&self) {
+        loop {
+            let written = self.written.notified();
+            if self.closing().is_some() {
+                return;
+            }
+            written.await;
+        }
+    }
+
+    /// Whose it is.
+    pub(crate) fn owner(&self) -> Option<UserId> {
+        self.lock().owner.clone()
+    }
+
+    /// Says whose it is.
+    pub(crate) fn belongs_to(&self, user: &UserId) {
+        self.lock().owner = Some(user.clone());
     }
 
     /// The code to close with, if the session is to close.
@@ -127,6 +238,8 @@ impl Outbox {
         let mut queue = self.lock();
         queue.bytes -= counted_bytes;
         queue.answers -= answers;
+        drop(queue);
+        self.written.notify_waiters();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
@@ -142,13 +255,17 @@ mod tests {
         Bytes::from(vec![b'x'; len])
     }
 
+    fn live(len: usize) -> Item {
+        Item::live(bytes(len).into())
+    }
+
     #[test]
     fn live_frames_past_the_limit_close_the_session_and_answers_do_not() {
         let outbox = Outbox::new(100);
         outbox.answer(bytes(1_000));
-        outbox.push(bytes(100));
+        outbox.push(live(100));
         assert_eq!(outbox.closing(), None);
-        outbox.push(bytes(1));
+        outbox.push(live(1));
         assert_eq!(outbox.closing(), Some(CloseCode::SlowReader));
         let mut writing = VecDeque::new();
         outbox.take(&mut writing);
@@ -158,13 +275,13 @@ mod tests {
     #[test]
     fn room_is_made_by_what_was_written_and_not_by_what_was_taken() {
         let outbox = Outbox::new(100);
-        outbox.push(bytes(100));
+        outbox.push(live(100));
         let mut writing = VecDeque::new();
         outbox.take(&mut writing);
         outbox.written(100, 0);
-        outbox.push(bytes(100));
+        outbox.push(live(100));
         assert_eq!(outbox.closing(), None);
-        outbox.push(bytes(1));
+        outbox.push(live(1));
         assert_eq!(outbox.closing(), Some(CloseCode::SlowReader));
     }
 

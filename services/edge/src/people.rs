@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use klatch_domain::UserId;
+use klatch_domain::{RoomId, UserId};
 use klatch_wire::native::server::Failure;
 use klatch_wire::{Code, Limits};
 
+use tokio::sync::mpsc;
+
 use crate::outbox::Outbox;
 use crate::session_id::SessionId;
+use crate::voice::Voice;
 
 /// A bounded rate.
 #[derive(Debug)]
@@ -46,10 +49,37 @@ pub(crate) struct People {
     sends_burst: u32,
 }
 
+/// How a session that listens to nothing is reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Ear {
+    /// The session.
+    pub session: SessionId,
+    /// Where its frames go.
+    pub outbox: Arc<Outbox>,
+    /// How it is spoken to.
+    pub voice: Voice,
+    /// Where it is told of new rooms that it hears without asking.
+    pub doorbell: Option<Doorbell>,
+}
+
+/// Tells a session that it has come to be in rooms of two people.
+pub(crate) type Doorbell = mpsc::Sender<Ring>;
+
+/// What a session is told by its doorbell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ring {
+    /// It is in this room now.
+    Room(RoomId),
+    /// Something may have been missed: it may be in rooms that nobody told it of.
+    Look,
+}
+
 #[derive(Debug)]
 struct Connected {
-    sessions: Vec<(SessionId, Arc<Outbox>)>,
+    sessions: Vec<Ear>,
     sends: Arc<Rate>,
+    /// One session at a time gets what came while the person was away.
+    turn: Arc<tokio::sync::Mutex<()>>,
     /// When the last session ended. The rate is kept until it is full again, or to come back would be to go faster.
     left_at: Instant,
 }
@@ -62,6 +92,8 @@ pub(crate) struct Connection {
     session: SessionId,
     /// What all connections of this person share.
     pub sends: Arc<Rate>,
+    /// Who of them gets what came while the person was away.
+    pub turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl People {
@@ -76,12 +108,7 @@ impl People {
     }
 
     /// One more connection, unless the person has as many as one may.
-    pub(crate) fn connect(
-        self: &Arc<Self>,
-        user: &UserId,
-        session: SessionId,
-        outbox: Arc<Outbox>,
-    ) -> Result<Connection, Failure> {
+    pub(crate) fn connect(self: &Arc<Self>, user: &UserId, ear: Ear) -> Result<Connection, Failure> {
         let mut connected = self.lock();
         if connected.len() >= connected.capacity() {
             let refills_in = Duration::from_secs(u64::from(self.sends_burst / self.sends_per_second.max(1)) + 1);
@@ -91,13 +118,16 @@ impl People {
             sessions: Vec::new(),
             left_at: Instant::now(),
             sends: Arc::new(Rate::new(self.sends_per_second, self.sends_burst)),
+            turn: Arc::default(),
         });
         if entry.sessions.len() >= self.connections_max {
             let why = format!("one person may have {} connections to a server", self.connections_max);
             return Err(Failure::new(Code::TooManyConnections, why));
         }
-        entry.sessions.push((session, outbox));
-        Ok(Connection { people: self.clone(), user: user.clone(), session, sends: entry.sends.clone() })
+        let session = ear.session;
+        entry.sessions.push(ear);
+        let (sends, turn) = (entry.sends.clone(), entry.turn.clone());
+        Ok(Connection { people: self.clone(), user: user.clone(), session, sends, turn })
     }
 
     /// Everyone with at least one connection.
@@ -108,8 +138,18 @@ impl People {
     }
 
     /// The sessions of one person.
-    pub(crate) fn sessions_of(&self, user: &UserId) -> Vec<(SessionId, Arc<Outbox>)> {
+    pub(crate) fn sessions_of(&self, user: &UserId) -> Vec<Ear> {
         self.lock().get(user).map(|connected| connected.sessions.clone()).unwrap_or_default()
+    }
+
+    /// Words about who is in which room may have been missed: whoever hears rooms without asking looks again.
+    pub(crate) fn look_again(&self) {
+        for ear in self.lock().values().flat_map(|person| &person.sessions) {
+            if let Some(doorbell) = &ear.doorbell {
+                // A full one has not been answered yet: then it says so already.
+                let _ = doorbell.try_send(Ring::Look);
+            }
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, Connected>> {
@@ -121,7 +161,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let mut connected = self.people.lock();
         if let Some(entry) = connected.get_mut(&self.user) {
-            entry.sessions.retain(|(session, _)| *session != self.session);
+            entry.sessions.retain(|ear| ear.session != self.session);
             entry.left_at = Instant::now();
         }
     }
@@ -135,7 +175,9 @@ mod tests {
     fn one_person_has_so_many_connections_and_no_more_until_one_goes() {
         let people = Arc::new(People::new(&Limits { connections_per_user_max: 2, ..Limits::default() }));
         let connect = |user: &str, session| {
-            people.connect(&UserId::parse(user).unwrap(), SessionId(session), Arc::new(Outbox::new(10)))
+            let outbox = Arc::new(Outbox::new(10));
+            let ear = Ear { session: SessionId(session), outbox, voice: Voice::NATIVE, doorbell: None };
+            people.connect(&UserId::parse(user).unwrap(), ear)
         };
         let first = connect("ada", 1).unwrap();
         let _second = connect("ada", 2).unwrap();

@@ -5,22 +5,24 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
 use klatch_domain::{Address, Change, Epoch, Event, Known, Membership, MessageId, RoomId, RoomInfo, Seq, UserId};
 use klatch_eventlog::{EdgeId, LiveEvent, LiveRoom, Log, ReadError, Stored};
-use klatch_wire::native::server::{self, MemberState, Presence, Receipt, User, UserInRoom};
+use klatch_wire::dialects::{Encoded, Happening, Timeline};
+use klatch_wire::native::server::{MemberState, Presence, Receipt, User, UserInRoom};
 use klatch_wire::{CloseCode, Limits};
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::announce::{Announcements, Word};
 use crate::listener::{Listener, Listeners};
+use crate::outbox::{Frame, Item};
 use crate::past::Past;
 use crate::ring::Ring;
 use crate::roster::{Going, Roster};
 use crate::session_id::SessionId;
-use crate::socket::frame::{self, LiveFrame};
+use crate::socket::frame::LiveFrame;
 use crate::standing::room_info;
+use crate::voice::Telling;
 use crate::watermark::Watermark;
 
 /// In a room with more people than `roster_frames_max`, their number goes out at most so often.
@@ -75,6 +77,13 @@ pub(crate) struct Captured {
     pub position: Seq,
     /// The room's last events, where the ring reaches back to what was asked for.
     pub since: Option<Vec<Past>>,
+}
+
+/// What became of somebody.
+#[derive(Debug, Clone, Copy)]
+enum Roll {
+    Came,
+    Went,
 }
 
 /// What the room's task has to do beside the pure part.
@@ -140,9 +149,14 @@ impl Room {
         }
     }
 
-    /// Gives a listener its `chat.joined` and, right behind it, what was held meanwhile.
-    pub(crate) fn release(&self, session: SessionId, joined: Bytes) {
-        self.lock().listeners.release(session, joined);
+    /// Gives a listener what it hears first and, right behind it, what was held meanwhile.
+    pub(crate) fn release(&self, session: SessionId, first: Vec<Frame>) {
+        self.lock().listeners.release(session, first.into_iter().map(Item::answer));
+    }
+
+    /// The session stays, for the others to see, and hears nothing more.
+    pub(crate) fn quiet(&self, session: SessionId) {
+        self.lock().listeners.quiet(session);
     }
 
     /// Whether the session is attached (the room itself detaches whoever is put out).
@@ -161,7 +175,7 @@ impl Room {
             self.around.announcements.say(&self.id, &user.user_id, Word::Here(user.username.clone()));
         }
         if coming.is_new_person {
-            self.tell_roster(&mut state, "chat.userJoined", user);
+            self.tell_roster(&mut state, Roll::Came, user);
         }
     }
 
@@ -185,13 +199,13 @@ impl Room {
 
     fn went(&self, state: &mut State, going: Going) {
         if let Going::Person(user) = going {
-            self.tell_roster(state, "chat.userLeft", &user);
+            self.tell_roster(state, Roll::Went, &user);
         }
     }
 
     fn came(&self, state: &mut State, user: UserId, username: String, edge: &EdgeId) {
         if state.roster.add(&user, &username, edge).is_new_person {
-            self.tell_roster(state, "chat.userJoined", &User { user_id: user, username });
+            self.tell_roster(state, Roll::Came, &User { user_id: user, username });
         }
     }
 
@@ -227,18 +241,22 @@ impl Room {
     pub(crate) fn retain_edges(&self, is_alive: impl Fn(&EdgeId) -> bool) {
         let mut state = self.lock();
         for user in state.roster.retain_edges(is_alive) {
-            self.tell_roster(&mut state, "chat.userLeft", &user);
+            self.tell_roster(&mut state, Roll::Went, &user);
         }
     }
 
-    fn tell_roster(&self, state: &mut State, event: &'static str, user: &User) {
+    fn tell_roster(&self, state: &mut State, roll: Roll, user: &User) {
         if state.roster.len() > self.around.limits.roster_frames_max {
             self.count_untold.notify_one();
             return;
         }
         let data =
             UserInRoom { room_id: self.id.clone(), user_id: user.user_id.clone(), username: user.username.clone() };
-        state.listeners.tell_others(&user.user_id, &frame::text(&server::frame(event, &data)));
+        let happening = match roll {
+            Roll::Came => Happening::Came(&data),
+            Roll::Went => Happening::Went(&data),
+        };
+        state.listeners.tell_others(&user.user_id, &Telling::of(happening));
     }
 
     fn apply(&self, event: LiveEvent) -> Vec<Effect> {
@@ -248,7 +266,7 @@ impl Room {
             LiveEvent::Member(stored) => self.member(&mut state, &stored),
             LiveEvent::Info(stored) => return Self::new_info(&mut state, &stored),
             LiveEvent::Typing { user, payload } if state.roster.len() <= self.around.limits.roster_frames_max => {
-                state.listeners.tell_others(&user, &frame::text(&payload));
+                state.listeners.tell_others(&user, &Telling::of(Happening::Typing(Encoded::new(&payload))));
             }
             LiveEvent::Typing { .. } => {}
             // Of its own people this edge knows before the log does.
@@ -261,7 +279,7 @@ impl Room {
             LiveEvent::Marked { user, marks } if state.roster.len() <= self.around.limits.roster_frames_max => {
                 let data =
                     Receipt { room_id: self.id.clone(), user_id: user, delivered: marks.delivered, read: marks.read };
-                state.listeners.tell(&frame::text(&server::frame("chat.receipt", &data)));
+                state.listeners.tell(&Telling::of(Happening::Marked(&data)));
             }
             LiveEvent::Marked { .. } => {}
             LiveEvent::Lost(why) => {
@@ -280,7 +298,8 @@ impl Room {
         let live = LiveFrame::new(seq, prev, payload);
         self.around.seen.raise(seq);
         state.position = seq;
-        state.listeners.tell(&live.framed());
+        let happening = Happening::Timeline(Timeline::new(seq, prev, payload));
+        state.listeners.tell(&Telling::framed(happening, live.framed()));
         state.ring.push(seq, live);
         if let Some(user) = put_out_by(payload) {
             self.put_out(state, &user);
@@ -291,7 +310,7 @@ impl Room {
         let Ok(Event::Member(membership)) = stored.event() else { return };
         self.around.seen.raise(stored.seq);
         if let Some(change) = membership.unnoticed_change() {
-            state.listeners.tell(&frame::text(&server::frame("chat.memberChanged", &change)));
+            state.listeners.tell(&Telling::of(Happening::MemberChanged(&change)));
         }
         if !membership.is_joined() {
             self.put_out(state, &membership.user_id);
@@ -307,8 +326,9 @@ impl Room {
 
     fn new_info(state: &mut State, stored: &Stored) -> Vec<Effect> {
         let Ok(Event::Room(info)) = stored.event() else { return Vec::new() };
-        let was_open = state.info.as_ref().and_then(|known| known.value.as_ref()).is_some_and(RoomInfo::is_open);
-        let closes = was_open && !info.is_open();
+        let was = state.info.as_ref().and_then(|known| known.value.as_ref());
+        // Of a room that was not made yet there can be listeners, too.
+        let closes = was.is_none_or(RoomInfo::is_open) && !info.is_open();
         state.info = Some(Known::at(stored.seq, info));
         if closes { vec![Effect::Sift] } else { Vec::new() }
     }
@@ -334,7 +354,7 @@ impl Room {
     fn tell_count(&self) {
         let mut state = self.lock();
         let data = Presence { room_id: self.id.clone(), users: Vec::new(), user_count: state.roster.len() };
-        state.listeners.tell(&frame::text(&server::frame("chat.presence", &data)));
+        state.listeners.tell(&Telling::of(Happening::Counted(&data)));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

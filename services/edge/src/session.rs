@@ -1,31 +1,33 @@
-//! One connected client: who it is, what it is attached to, and what becomes of each of its frames.
+//! One connected client: who it is, what it is attached to, and what becomes of each of its requests.
 //!
-//! Frames are worked on one after the other, in the order in which they came; each with an `id` gets exactly one
-//! `ack` or `error`.
+//! Requests are worked on one after the other, in the order in which they came. Whose words they came in is not known
+//! here: [`native`] and the [interpreter](crate::interpreter) read and answer them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use klatch_domain::{ClientId, RoomId, Seq, Timestamp, UserId};
+use klatch_domain::{ClientId, Position, RoomId, Seq, Timestamp};
 use klatch_eventlog::Marks;
-use klatch_wire::native::request::Auth;
-use klatch_wire::native::server::{self, Failure, Retry, User, Welcome};
-use klatch_wire::native::{ClientFrame, Request};
-use klatch_wire::{CloseCode, Code, ShownLimits};
-use uuid::Uuid;
+use klatch_wire::native::Request;
+use klatch_wire::native::request::{Auth, InRoom};
+use klatch_wire::native::server::{Failure, Pong, Presence, Receipt, Stored, User};
+use klatch_wire::query::{HistoryResponse, MembersResponse, RoomsResponse};
+use klatch_wire::{CloseCode, Code};
+use serde::Serialize;
 
 use crate::hub::Hub;
 use crate::outbox::Outbox;
-use crate::people::{Connection, Rate};
+use crate::people::{Connection, Doorbell, Ear, Rate};
 use crate::room::Room;
 use crate::session_id::SessionId;
-use crate::socket::frame;
 use crate::token::Person;
+use crate::voice::Voice;
 
 mod attach;
 mod command;
+mod direct;
+mod native;
 mod query;
 
 /// Typing frames a second that one session passes on, on average, over all its rooms.
@@ -33,16 +35,33 @@ const TYPING_PER_SECOND: u32 = 4;
 /// Typing frames at once.
 const TYPING_BURST: u32 = 20;
 
-/// What a request comes to: the data of its ack, already written, or why not.
-type Answer = Result<Ack, Failure>;
+/// What a request comes to.
+pub(crate) type Answer = Result<Reply, Failure>;
 
 /// The data of an ack.
-struct Ack(Box<dyn FnOnce(&str) -> Bytes + Send>);
-
-impl Ack {
-    fn of<T: serde::Serialize + Send + 'static>(data: T) -> Self {
-        Ack(Box::new(move |id| server::ack(id, &data)))
-    }
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Reply {
+    /// It stored something.
+    Stored(Stored),
+    /// A room is attached, and stood there.
+    Joined(Position),
+    /// It was about a room, and is done.
+    Room(InRoom),
+    /// This is who the session is.
+    User(User),
+    /// The server is there.
+    Pong(Pong),
+    /// Marks have moved.
+    Marked(Receipt),
+    /// Who is attached.
+    Presence(Presence),
+    /// A page of history.
+    History(HistoryResponse),
+    /// A page of rooms.
+    Rooms(RoomsResponse),
+    /// A page of members.
+    Members(MembersResponse),
 }
 
 /// A client's session.
@@ -51,6 +70,7 @@ pub(crate) struct Session {
     hub: Arc<Hub>,
     id: SessionId,
     outbox: Arc<Outbox>,
+    voice: Voice,
     identity: Identity,
     rooms: HashMap<RoomId, Arc<Room>>,
     typing_told: HashMap<RoomId, Told>,
@@ -66,11 +86,12 @@ enum Identity {
 }
 
 impl Session {
-    /// Somebody connected; nobody knows yet who.
-    pub(crate) fn new(hub: Arc<Hub>, outbox: Arc<Outbox>) -> Self {
+    /// Somebody connected, who is spoken to like this; nobody knows yet who.
+    pub(crate) fn new(hub: Arc<Hub>, outbox: Arc<Outbox>, voice: Voice) -> Self {
         Session {
             id: hub.next_session(),
             outbox,
+            voice,
             identity: Identity::Unknown,
             rooms: HashMap::new(),
             typing_told: HashMap::new(),
@@ -79,54 +100,31 @@ impl Session {
         }
     }
 
-    /// The upgrade brought a token that holds: says welcome, unless the person has too many connections.
-    pub(crate) fn admit(&mut self, person: Person) -> Result<(), Failure> {
-        let connection = self.hub.people.connect(&person.user_id, self.id, self.outbox.clone())?;
-        let welcome = Welcome {
-            session_id: Uuid::now_v7().to_string(),
-            user: User { user_id: person.user_id.clone(), username: person.username.clone() },
-            limits: ShownLimits::from(&self.hub.config.limits),
-            server_time: self.hub.now(),
-            retry: Retry::default(),
-        };
+    /// It is known who this is; refused where the person has too many connections.
+    pub(crate) fn admit(&mut self, person: Person, doorbell: Option<Doorbell>) -> Result<(), Failure> {
+        let ear = Ear { session: self.id, outbox: self.outbox.clone(), voice: self.voice, doorbell };
+        let connection = self.hub.people.connect(&person.user_id, ear)?;
+        self.outbox.belongs_to(&person.user_id);
         self.identity = Identity::Known { person, connection };
-        self.tell(server::frame("chat.welcome", &welcome));
         Ok(())
     }
 
     /// When the session must end, unless a newer token comes: `None` while nobody has signed in.
     pub(crate) fn expires(&self) -> Option<Timestamp> {
-        match &self.identity {
-            Identity::Unknown => None,
-            Identity::Known { person, .. } => Some(person.expires),
-        }
-    }
-
-    /// Works on one frame to its end; what there is to say lies in the outbox then.
-    pub(crate) async fn handle(&mut self, frame: ClientFrame) {
-        let id = frame.id.clone();
-        let answer = self.answer(frame).await;
-        let id = id.as_ref().map(ClientId::as_str);
-        match (answer, id) {
-            (Ok(Ack(write)), Some(id)) => self.tell(write(id)),
-            (Ok(_), None) => {}
-            (Err(failure), id) => {
-                self.hub.metrics.refused(failure.code);
-                self.tell(server::error(id, &failure));
-            }
-        }
+        self.person().map(|person| person.expires)
     }
 
     /// Whose session it is; nobody's yet, where there was no token.
-    pub(crate) fn user(&self) -> Option<&UserId> {
+    pub(crate) fn person(&self) -> Option<&Person> {
         match &self.identity {
             Identity::Unknown => None,
-            Identity::Known { person, .. } => Some(&person.user_id),
+            Identity::Known { person, .. } => Some(person),
         }
     }
 
-    async fn answer(&mut self, frame: ClientFrame) -> Answer {
-        if let Request::Auth(auth) = &frame.request {
+    /// Works on one request to its end. With an `id` of the client's own it may be repeated safely.
+    pub(crate) async fn perform(&mut self, request: Request, id: Option<ClientId>) -> Answer {
+        if let Request::Auth(auth) = &request {
             return self.auth(auth);
         }
         let Identity::Known { person, connection } = &self.identity else {
@@ -136,50 +134,46 @@ impl Session {
             return Err(Failure::new(Code::TokenExpired, "the token has expired: send chat.auth with a newer one"));
         }
         let person = person.clone();
-        if is_stored(&frame.request) {
+        if is_stored(&request) {
             connection.sends.take("messages and commands")?;
         }
-        match frame.request {
+        match request {
             Request::Auth(_) => unreachable!("answered above"),
-            Request::Ping(_) => Ok(Ack::of(server::Pong { server_time: self.hub.now() })),
-            Request::Join(join) => self.join(&person, join).await,
-            Request::Leave(leave) => self.leave(leave),
-            Request::Typing(typing) => self.typing(&person, typing).await,
+            Request::Ping(_) => Ok(Reply::Pong(Pong { server_time: self.hub.now() })),
+            Request::Join(join) => self.join(&person, join).await.map(Reply::Joined),
+            Request::Leave(leave) => Ok(Reply::Room(self.leave(leave))),
+            Request::Typing(typing) => self.typing(&person, typing).await.map(Reply::Room),
             Request::Delivered(mark) => self.mark(&person, mark, |seq| Marks { delivered: seq, read: Seq::ZERO }).await,
             Request::Read(mark) => self.mark(&person, mark, |seq| Marks { delivered: seq, read: seq }).await,
-            Request::History(history) => self.history(&person, history).await,
-            Request::Rooms(rooms) => self.list_rooms(&person, rooms).await,
-            Request::Members(members) => self.members(&person, members).await,
-            Request::Presence(room) => self.presence(&person, room).await,
-            request => self.command(&person, request, frame.id).await,
+            Request::History(history) => self.history(&person, history).await.map(Reply::History),
+            Request::Rooms(rooms) => self.list_rooms(&person, rooms).await.map(Reply::Rooms),
+            Request::Members(members) => self.members(&person, members).await.map(Reply::Members),
+            Request::Presence(room) => self.presence(&person, room).await.map(Reply::Presence),
+            request => self.command(&person, request, id).await.map(Reply::Stored),
         }
     }
 
     /// A first token, or a newer one of the same person.
     fn auth(&mut self, auth: &Auth) -> Answer {
         let person = self.hub.verifier.verify(&auth.token)?;
+        let user = person.user();
         match &mut self.identity {
             Identity::Unknown => {
-                let user = User { user_id: person.user_id.clone(), username: person.username.clone() };
-                if let Err(failure) = self.admit(person) {
+                if let Err(failure) = self.admit(person, None) {
                     self.outbox.close(CloseCode::TooManyConnections);
                     return Err(failure);
                 }
-                Ok(Ack::of(user))
+                self.welcome();
+                Ok(Reply::User(user))
             }
             Identity::Known { person: known, .. } if known.user_id == person.user_id => {
-                let user = User { user_id: person.user_id.clone(), username: person.username.clone() };
                 *known = person;
-                Ok(Ack::of(user))
+                Ok(Reply::User(user))
             }
             Identity::Known { .. } => {
                 Err(Failure::new(Code::Forbidden, "a session stays with its person: connect anew for another"))
             }
         }
-    }
-
-    fn tell(&self, json: Bytes) {
-        self.outbox.answer(frame::text(&json));
     }
 
     /// Whether to pass it on: each change, and once in a while that somebody still writes; all of it within a rate, so

@@ -19,6 +19,8 @@ pub enum MessageType {
     File,
     /// Said by the operator; clients can't send it.
     System,
+    /// An object of a client's own making, whose JSON is the `message`: for programs rather than for reading.
+    Json,
 }
 
 /// Something that comes with a message.

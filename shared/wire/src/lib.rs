@@ -1,10 +1,12 @@
 //! What Klatch says to clients and hears from them: frames, error and close codes, limits. Pure: bytes in, types
 //! out, and back; no I/O, no clock.
 //!
-//! [`native`] is the protocol of `GET /chat/ws`; [`query`] is what edges ask the projector.
+//! [`native`] is the protocol of `GET /chat/ws`; [`dialects`] are other clients' words for the same; [`query`] is what
+//! edges ask the projector.
 
 pub mod close;
 pub mod code;
+pub mod dialects;
 pub mod limits;
 pub mod native;
 pub mod query;

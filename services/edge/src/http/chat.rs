@@ -1,57 +1,103 @@
-//! `GET /chat/ws`: who is asking, from where, and the upgrade.
+//! WebSockets: who is asking, from where, and the upgrade.
+//!
+//! `/chat/ws` in Klatch's own words; `/ws` the same, behind a gateway that has checked the person; `/` in the words of
+//! seed 001.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use fastwebsockets::upgrade::{UpgradeFut, is_upgrade_request, upgrade as accept};
 use hyper_util::rt::TokioIo;
+use klatch_domain::UserId;
+use klatch_wire::dialects::SEED_001;
 use klatch_wire::native::server::{self, Failure};
 use klatch_wire::{CloseCode, Code};
 use tokio::net::TcpStream;
 
+use super::credential::{authenticate, protocols};
 use super::problem::Problem;
+use super::{InternalKey, page};
+use crate::client::{Client, Tongue};
 use crate::hub::Hub;
+use crate::interpreter::{Caller, Entrance, Interpreter};
 use crate::outbox::Outbox;
 use crate::session::Session;
 use crate::socket::{self, frame};
+use crate::stream::Stream;
 use crate::token::Person;
+use crate::voice::{Carrier, Voice};
 
 /// The subprotocol that the server speaks.
 const PROTOCOL: &str = "klatch.v1";
-/// A subprotocol that carries a token: browsers can send no header with a WebSocket.
-const BEARER_PROTOCOL: &str = "klatch.bearer.";
-/// The cookie that carries a token.
-const COOKIE: &str = "access_token";
-/// Names that a token must not have in an address: addresses are logged.
-const QUERY_TOKENS: [&str; 3] = ["token", "access_token", "jwt"];
 
-/// Where a token was found.
-#[derive(Debug, PartialEq, Eq)]
-enum Credential<'a> {
-    None,
-    /// In a header that only a program can set.
-    Explicit(&'a str),
-    /// In a cookie, which a browser sends by itself, whoever's page asks.
-    Cookie(&'a str),
+/// What is spoken at `/`.
+const AT_ROOT: Entrance = Entrance { dialects: &[&SEED_001], carrier: Carrier::WebSocket, waits: false };
+
+/// Headers in which a gateway says who is asking.
+const GATEWAY_USER: &str = "x-user-id";
+const GATEWAY_USERNAME: &str = "x-username";
+
+/// `GET /chat/ws`.
+pub(super) async fn native(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    let person = match authenticate(&hub, request.uri(), request.headers()) {
+        Ok(person) => person,
+        Err(failure) => return refused(&request, failure),
+    };
+    upgrade(&hub, request, |hub, socket| serve_native(hub, socket, person))
 }
 
-/// The upgrade.
-pub(super) async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -> Response {
-    if !is_upgrade_request(&request) {
-        let headers = [(header::UPGRADE, "websocket"), (header::CONNECTION, "Upgrade")];
-        return (StatusCode::UPGRADE_REQUIRED, headers, "this is a WebSocket: see chat.* in the documentation\n")
-            .into_response();
+/// `GET /ws`: a gateway of the operator's has checked the person and says who it is.
+pub(super) async fn behind_gateway(
+    key: Result<InternalKey, Problem>,
+    State(hub): State<Arc<Hub>>,
+    request: Request,
+) -> Response {
+    if let Err(problem) = key {
+        return problem.into_response();
     }
-    let person = match authenticate(&hub, request.uri(), request.headers()) {
+    let person = match named_by_gateway(request.headers()) {
         Ok(person) => person,
         Err(failure) => return Problem::from(failure).into_response(),
     };
+    upgrade(&hub, request, |hub, socket| serve_native(hub, socket, Some(person)))
+}
+
+/// `GET /`: seed 001's clients where it is an upgrade, else the page.
+pub(super) async fn root(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+    if !is_upgrade_request(&request) {
+        return page::page(request.method().clone(), request.uri().clone(), request.headers().clone()).await;
+    }
+    let caller = match authenticate(&hub, request.uri(), request.headers()) {
+        Ok(Some(person)) => Caller::Proven(person),
+        Ok(None) => Caller::Nobody,
+        Err(failure) => return Problem::from(failure).into_response(),
+    };
+    upgrade(&hub, request, |hub, socket| serve_foreign(hub, socket, caller))
+}
+
+fn refused(request: &Request, failure: Failure) -> Response {
+    if is_upgrade_request(request) { Problem::from(failure).into_response() } else { no_upgrade() }
+}
+
+fn no_upgrade() -> Response {
+    let headers = [(header::UPGRADE, "websocket"), (header::CONNECTION, "Upgrade")];
+    (StatusCode::UPGRADE_REQUIRED, headers, "this is a WebSocket: see chat.* in the documentation\n").into_response()
+}
+
+fn upgrade<F: Future<Output = ()> + Send + 'static>(
+    hub: &Arc<Hub>,
+    mut request: Request,
+    serve: impl FnOnce(Arc<Hub>, UpgradeFut) -> F,
+) -> Response {
+    if !is_upgrade_request(&request) {
+        return no_upgrade();
+    }
     let speaks = protocols(request.headers()).any(|protocol| protocol == PROTOCOL);
     match accept(&mut request) {
         Ok((response, upgraded)) => {
-            hub.tasks.spawn(serve(hub.clone(), upgraded, person));
+            hub.tasks.spawn(serve(hub.clone(), upgraded));
             let mut response = response.map(axum::body::Body::new);
             if speaks {
                 let protocol = HeaderValue::from_static(PROTOCOL);
@@ -63,113 +109,60 @@ pub(super) async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -
     }
 }
 
-/// Who is asking; nobody yet, where there is no token: it may come in the first frame.
-fn authenticate(hub: &Hub, uri: &Uri, headers: &HeaderMap) -> Result<Option<Person>, Failure> {
-    let query = uri.query().unwrap_or_default();
-    let names_token = |pair: &str| QUERY_TOKENS.contains(&pair.split('=').next().unwrap_or_default());
-    if query.split('&').any(names_token) {
-        let why = "a token does not belong into an address: use the Authorization header, a cookie or a subprotocol";
-        return Err(Failure::new(Code::InvalidField, why));
-    }
-    let cookie = cookie(headers);
-    if cookie.is_some() && !is_origin_allowed(&hub.config.origins, headers) {
-        return Err(Failure::new(Code::Forbidden, "this origin may not connect with a cookie"));
-    }
-    match credential(headers, cookie) {
-        Credential::None => Ok(None),
-        Credential::Explicit(token) | Credential::Cookie(token) => Ok(Some(hub.verifier.verify(token)?)),
-    }
+/// The gateway's word is the operator's own: the key came with it.
+fn named_by_gateway(headers: &HeaderMap) -> Result<Person, Failure> {
+    let text = |name: &str| headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+    let id = text(GATEWAY_USER).and_then(|id| UserId::parse(id).ok()).filter(|id| !id.is_reserved());
+    let bad = || Failure::new(Code::NotAuthenticated, format!("{GATEWAY_USER} is missing or no user id"));
+    let user_id = id.ok_or_else(bad)?;
+    let username = text(GATEWAY_USERNAME).filter(|name| !name.is_empty()).unwrap_or(user_id.as_str()).to_owned();
+    Person::believed(user_id, username)
 }
 
-fn credential<'a>(headers: &'a HeaderMap, cookie: Option<&'a str>) -> Credential<'a> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer = bearer.and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-    });
-    let explicit = bearer.or_else(|| protocols(headers).find_map(|protocol| protocol.strip_prefix(BEARER_PROTOCOL)));
-    match (explicit, cookie) {
-        (Some(token), _) => Credential::Explicit(token),
-        (None, Some(token)) => Credential::Cookie(token),
-        (None, None) => Credential::None,
-    }
-}
-
-fn protocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',').map(str::trim))
-}
-
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, token)| token)
-}
-
-/// No `Origin`: not a browser. The server's own: the page. Else it must be on the list, to the letter.
-fn is_origin_allowed(allowed: &[String], headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let Ok(origin) = origin.to_str() else { return false };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let is_own = host.is_some_and(|host| origin.split_once("://").is_some_and(|(_, at)| at.eq_ignore_ascii_case(host)));
-    is_own || allowed.iter().any(|allowed| allowed == origin)
-}
-
-async fn serve(hub: Arc<Hub>, upgraded: UpgradeFut, person: Option<Person>) {
-    let upgraded = match upgraded.await {
-        Ok(socket) => socket.into_inner().into_inner(),
-        Err(error) => return tracing::debug!(%error, "an upgrade did not happen"),
-    };
-    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-        return tracing::error!("an upgraded connection is no TCP stream");
-    };
+async fn serve_native(hub: Arc<Hub>, upgraded: UpgradeFut, person: Option<Person>) {
+    let Some(parts) = stream_of(upgraded).await else { return };
     let outbox = Arc::new(Outbox::new(hub.config.limits.queue_bytes_max));
-    let mut session = Session::new(hub.clone(), outbox.clone());
-    if let Some(person) = person
-        && let Err(failure) = session.admit(person)
-    {
-        outbox.answer(frame::text(&server::error(None, &failure)));
+    let mut session = Session::new(hub.clone(), outbox.clone(), Voice::NATIVE);
+    match person.map(|person| session.admit(person, None)) {
+        None => {}
+        Some(Ok(())) => session.welcome(),
+        Some(Err(failure)) => {
+            outbox.answer(frame::text(&server::error(None, &failure)));
+            outbox.close(CloseCode::TooManyConnections);
+        }
+    }
+    let client = Client::Native(session);
+    socket::serve(hub, parts.0, parts.1, outbox, Tongue::Native, client).await;
+}
+
+async fn serve_foreign(hub: Arc<Hub>, upgraded: UpgradeFut, caller: Caller) {
+    let Some(parts) = stream_of(upgraded).await else { return };
+    let outbox = Arc::new(Outbox::new(hub.config.limits.queue_bytes_max));
+    let mut interpreter = Interpreter::new(hub.clone(), outbox.clone(), AT_ROOT);
+    if let Err(failure) = interpreter.begin(caller).await {
+        interpreter.refuse("", &failure);
         outbox.close(CloseCode::TooManyConnections);
     }
-    socket::serve(hub, parts.io.into_inner(), parts.read_buf, outbox, session).await;
+    let (tongue, client) = (Tongue::Foreign(&SEED_001), Client::Foreign(interpreter));
+    socket::serve(hub, parts.0, parts.1, outbox, tongue, client).await;
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(pairs: &[(header::HeaderName, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
-    }
-
-    #[test]
-    fn a_token_is_found_wherever_a_client_can_put_one() {
-        let found = |pairs: &[(header::HeaderName, &str)]| {
-            let headers = headers(pairs);
-            match credential(&headers, cookie(&headers)) {
-                Credential::None => "none".to_owned(),
-                Credential::Explicit(token) => format!("explicit {token}"),
-                Credential::Cookie(token) => format!("cookie {token}"),
-            }
-        };
-        assert_eq!(found(&[]), "none");
-        assert_eq!(found(&[(header::AUTHORIZATION, "bearer T")]), "explicit T");
-        assert_eq!(found(&[(header::SEC_WEBSOCKET_PROTOCOL, "klatch.v1, klatch.bearer.T")]), "explicit T");
-        assert_eq!(found(&[(header::COOKIE, "a=b; access_token=T; c=d")]), "cookie T");
-        assert_eq!(found(&[(header::COOKIE, "access_token=C"), (header::AUTHORIZATION, "Bearer T")]), "explicit T");
-    }
-
-    #[test]
-    fn only_listed_origins_and_the_servers_own_may_bring_a_cookie() {
-        let allowed = ["https://chat.example.com".to_owned()];
-        let may = |origin: &str| {
-            is_origin_allowed(&allowed, &headers(&[(header::ORIGIN, origin), (header::HOST, "127.0.0.1:5004")]))
-        };
-        assert!(may("https://chat.example.com") && may("http://127.0.0.1:5004"));
-        for foreign in ["https://chat.example.com.evil.org", "http://evil.org", "null", "https://chat.example.com:8443"]
-        {
-            assert!(!may(foreign), "{foreign}");
+/// The connection, and what came behind the upgrade request.
+async fn stream_of(upgraded: UpgradeFut) -> Option<(TcpStream, bytes::Bytes)> {
+    let upgraded = match upgraded.await {
+        Ok(socket) => socket.into_inner().into_inner(),
+        Err(error) => {
+            tracing::debug!(%error, "an upgrade did not happen");
+            return None;
         }
-        assert!(is_origin_allowed(&allowed, &headers(&[])));
-    }
+    };
+    let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
+        tracing::error!("an upgraded connection is no TCP stream");
+        return None;
+    };
+    let Some(tcp) = parts.io.into_inner().into_tcp() else {
+        tracing::error!("an upgraded connection is held by somebody else");
+        return None;
+    };
+    Some((tcp, parts.read_buf))
 }

@@ -1,10 +1,12 @@
 //! What an edge answers over HTTP. One file a resource.
 
 mod chat;
+pub(crate) mod credential;
 mod demo;
 mod health;
 mod page;
 mod problem;
+mod seeds;
 mod stats;
 mod system_message;
 
@@ -15,11 +17,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts};
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, header};
 use axum::routing::{get, post};
 use klatch_wire::Code;
 use klatch_wire::native::server::Failure;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::hub::Hub;
+use crate::socketio;
 use problem::Problem;
 
 /// Bytes of a request's body at most.
@@ -28,7 +33,12 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Everything that is served.
 pub(crate) fn routes(hub: Arc<Hub>) -> Router {
     Router::new()
-        .route("/chat/ws", get(chat::upgrade))
+        .route("/", get(chat::root))
+        .route("/ws", get(chat::behind_gateway))
+        .route("/chat/ws", get(chat::native))
+        .route("/chat", get(seeds::is_running))
+        .route("/chat/{room}/history", get(seeds::history))
+        .route("/api/chat/{room}/history", get(seeds::history))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/health", get(health::health))
@@ -38,7 +48,22 @@ pub(crate) fn routes(hub: Arc<Hub>) -> Router {
         .route("/demo", get(demo::people))
         .fallback(page::page)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(hub)
+        .with_state(hub.clone())
+        .merge(socketio::routes(&hub))
+        .layer(cross_origin(&hub.config.origins))
+}
+
+/// Which other origins' pages may read what is answered: those that the operator names, with cookies; or, by `*`, any,
+/// without.
+fn cross_origin(origins: &[String]) -> CorsLayer {
+    let layer = CorsLayer::new()
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION]);
+    if origins.iter().any(|origin| origin == "*") {
+        return layer.allow_origin(AllowOrigin::any());
+    }
+    let named = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    layer.allow_origin(AllowOrigin::list(named)).allow_credentials(true)
 }
 
 /// The operator's own server asks: `x-internal-api-key`, compared in constant time, before any body is read.

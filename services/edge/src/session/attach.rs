@@ -1,21 +1,21 @@
 //! Attaching to a room and detaching from it.
 
+use klatch_domain::authority::may_read;
 use klatch_domain::commands::Command;
 use klatch_domain::{ClientId, HistoryFrom, MessageId, Position, RoomId, RoomInfo, Seq};
 use klatch_wire::Code;
 use klatch_wire::native::request::{InRoom, Join};
-use klatch_wire::native::server::{self, Failure, Joined, RoomState, User};
+use klatch_wire::native::server::{Failure, Joined, RoomState};
 use klatch_wire::query::{HistoryRequest, HistoryResponse, MemberRequest, MemberResponse, Window, name};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use uuid::Uuid;
 
-use super::{Ack, Answer, Session};
+use super::Session;
 use crate::act::{Key, unreadable};
 use crate::listener::Listener;
 use crate::resume;
 use crate::room::{Captured, Room, member_state};
-use crate::socket::frame;
 use crate::standing::{Freshness, room_info};
 use crate::token::Person;
 
@@ -28,7 +28,7 @@ struct Shown {
 }
 
 impl Session {
-    pub(super) async fn join(&mut self, person: &Person, join: Join) -> Answer {
+    pub(super) async fn join(&mut self, person: &Person, join: Join) -> Result<Position, Failure> {
         self.make_place(&join.room_id)?;
         self.charge_first_join(person, &join.room_id).await?;
         let room = self.hub.interest.open(&join.room_id).await.map_err(unreadable)?;
@@ -36,9 +36,9 @@ impl Session {
         let captured = room.capture(self.listener(person), join.since.map(|since| since.seq));
         match self.joined(person, &room, &captured, &join).await {
             Ok(joined) => {
-                room.release(self.id, frame::text(&server::frame("chat.joined", &joined)));
+                room.release(self.id, self.voice.joined(&joined));
                 self.rooms.insert(join.room_id.clone(), room);
-                Ok(Ack::of(Position { epoch: captured.epoch, seq: captured.position }))
+                Ok(Position { epoch: captured.epoch, seq: captured.position })
             }
             Err(failure) => {
                 room.leave(self.id);
@@ -48,9 +48,60 @@ impl Session {
         }
     }
 
-    pub(super) fn leave(&mut self, leave: InRoom) -> Answer {
+    /// Listens to a room without becoming a member, also to one that nobody has made yet.
+    pub(crate) async fn listen(&mut self, id: &RoomId) -> Result<(), Failure> {
+        let Some(person) = self.person().cloned() else { return Ok(()) };
+        let room = self.hub.interest.open(id).await.map_err(unreadable)?;
+        let captured = room.capture(self.listener(&person), None);
+        match self.may_listen(&person, id).await {
+            Ok(()) => {
+                tracing::trace!(room = %id, position = %captured.position, "listens");
+                room.enter(self.id, &person.user());
+                room.release(self.id, Vec::new());
+                self.rooms.insert(id.clone(), room);
+                Ok(())
+            }
+            Err(failure) => {
+                room.leave(self.id);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whoever may read may listen. Of a room that nobody has made there is nothing to read; should it be made private,
+    /// the room puts strangers out before it tells them anything.
+    async fn may_listen(&self, person: &Person, id: &RoomId) -> Result<(), Failure> {
+        let info = room_info(&self.hub.log, id).await.map_err(unreadable)?;
+        let Some(info) = info.value else { return Ok(()) };
+        let own = self.hub.standings.of(id, &person.user_id, Freshness::Leader).await.map_err(unreadable)?;
+        may_read(Some(&info), own.value.as_ref(), self.hub.now()).map_err(Failure::from)
+    }
+
+    /// Becomes a member of an open room, or makes it.
+    pub(crate) async fn become_member(&mut self, id: &RoomId) -> Result<(), Failure> {
+        let Some(person) = self.person().cloned() else { return Ok(()) };
+        self.charge_first_join(&person, id).await?;
+        self.act_join(&person, id).await
+    }
+
+    async fn act_join(&self, person: &Person, id: &RoomId) -> Result<(), Failure> {
+        let create_on_join = self.hub.config.rooms.create_on_join;
+        let command = Command::Join(klatch_domain::commands::Join { room_id: id.clone(), create_on_join });
+        let fresh = ClientId::unique(Uuid::now_v7());
+        let key = Key::Fresh(MessageId::derive(id, &person.user_id, &fresh, b"join"));
+        self.hub.act(&person.actor(), &command, &key).await.map(drop)
+    }
+
+    /// Stays in a room for the others to see, and hears nothing more of it.
+    pub(crate) fn quiet(&self, id: &RoomId) {
+        if let Some(room) = self.rooms.get(id) {
+            room.quiet(self.id);
+        }
+    }
+
+    pub(super) fn leave(&mut self, leave: InRoom) -> InRoom {
         self.detach(&leave.room_id);
-        Ok(Ack::of(leave))
+        leave
     }
 
     pub(super) fn detach(&mut self, room: &RoomId) {
@@ -83,12 +134,13 @@ impl Session {
         Ok(())
     }
 
-    fn listener(&self, person: &Person) -> Listener {
+    pub(super) fn listener(&self, person: &Person) -> Listener {
         Listener {
             session: self.id,
             user: person.user_id.clone(),
             username: person.username.clone(),
             outbox: self.outbox.clone(),
+            voice: self.voice,
         }
     }
 
@@ -100,15 +152,8 @@ impl Session {
         join: &Join,
     ) -> Result<Joined, Failure> {
         let hub = &self.hub;
-        let command = Command::Join(klatch_domain::commands::Join {
-            room_id: join.room_id.clone(),
-            create_on_join: hub.config.rooms.create_on_join,
-        });
-        let fresh = ClientId::unique(Uuid::now_v7());
-        let key = Key::Fresh(MessageId::derive(&join.room_id, &person.user_id, &fresh, b"join"));
-        hub.act(&person.actor(), &command, &key).await?;
-        let user = User { user_id: person.user_id.clone(), username: person.username.clone() };
-        room.enter(self.id, &user);
+        self.act_join(person, &join.room_id).await?;
+        room.enter(self.id, &person.user());
         let info = match room.info().and_then(|known| known.value) {
             Some(info) => info,
             None => room_info(&hub.log, &room.id).await.map_err(unreadable)?.value.ok_or_else(gone)?,
@@ -176,15 +221,10 @@ impl Session {
             asker: person.user_id.clone(),
             room_id: room.id.clone(),
             window: Window::Before(captured.position.next()),
-            limit: self.page_limit(limit),
+            limit: self.hub.page_limit(limit),
             min_seq: captured.position.max(self.hub.seen()),
         };
         self.hub.query(name::HISTORY, &request).await
-    }
-
-    pub(super) fn page_limit(&self, limit: Option<usize>) -> u32 {
-        let limits = &self.hub.config.limits;
-        limit.unwrap_or(limits.page_items_default).clamp(1, limits.page_items_max) as u32
     }
 }
 

@@ -8,12 +8,17 @@ use klatch_wire::native::request::{MessageRef, SettingsChange};
 use klatch_wire::native::server::{Failure, Stored};
 use uuid::Uuid;
 
-use super::{Ack, Answer, Session};
+use super::Session;
 use crate::act::Key;
 use crate::token::Person;
 
 impl Session {
-    pub(super) async fn command(&mut self, person: &Person, request: Request, id: Option<ClientId>) -> Answer {
+    pub(super) async fn command(
+        &mut self,
+        person: &Person,
+        request: Request,
+        id: Option<ClientId>,
+    ) -> Result<Stored, Failure> {
         let actor = person.actor();
         let unique = || ClientId::unique(Uuid::now_v7());
         let key = if id.is_some() { Key::Chosen } else { Key::Fresh };
@@ -23,13 +28,13 @@ impl Session {
         if let Command::Exit(exit) = &command {
             self.detach(&exit.room_id);
         }
-        Ok(Ack::of(Stored {
+        Ok(Stored {
             room_id: command.room().clone(),
             message_id: message_of(&command),
             seq: done.seq,
             epoch: self.hub.log.epoch(),
             timestamp: done.at,
-        }))
+        })
     }
 }
 

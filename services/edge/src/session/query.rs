@@ -1,74 +1,55 @@
 //! Requests that store no event: what the views hold, who is here, marks, typing.
 
-use klatch_domain::authority::{Act, may_read, may_type, permit};
-use klatch_domain::{Known, Refusal, RoomId, RoomInfo, Seq};
+use klatch_domain::authority::{Act, may_type, permit};
+use klatch_domain::{Refusal, Seq};
 use klatch_eventlog::{Marked, Marks};
 use klatch_wire::Code;
 use klatch_wire::native::request::{History, InRoom, Mark, Members, Rooms, Typing};
-use klatch_wire::native::server::{self, Failure, TypingInRoom};
+use klatch_wire::native::server::{self, Failure, Presence, Receipt, TypingInRoom};
 use klatch_wire::query::{
-    HistoryRequest, HistoryResponse, MembersRequest, MembersResponse, RoomsRequest, RoomsResponse, UnreadRequest,
-    UnreadResponse, Window, name,
+    HistoryResponse, MembersRequest, MembersResponse, RoomsRequest, RoomsResponse, UnreadRequest, UnreadResponse, name,
 };
 
-use super::{Ack, Answer, Session};
+use super::{Answer, Reply, Session};
 use crate::act::unreadable;
-use crate::standing::{Freshness, room_info};
+use crate::standing::Freshness;
 use crate::token::Person;
 
 impl Session {
-    pub(super) async fn history(&mut self, person: &Person, history: History) -> Answer {
-        let window = match (history.before, history.after, history.around) {
-            (None, None, None) => Window::Newest,
-            (Some(seq), None, None) => Window::Before(seq),
-            (None, Some(seq), None) => Window::After(seq),
-            (None, None, Some(seq)) => Window::Around(seq),
-            _ => return Err(Failure::new(Code::InvalidField, "name one of before, after and around")),
-        };
-        self.check_readable(person, &history.room_id).await?;
-        let request = HistoryRequest {
-            asker: person.user_id.clone(),
-            room_id: history.room_id,
-            window,
-            limit: self.page_limit(history.limit),
-            min_seq: self.hub.seen(),
-        };
-        let page: HistoryResponse = self.hub.query(name::HISTORY, &request).await?;
-        Ok(Ack::of(page))
+    pub(super) async fn history(&mut self, person: &Person, history: History) -> Result<HistoryResponse, Failure> {
+        self.hub.history(person, history).await
     }
 
-    pub(super) async fn list_rooms(&mut self, person: &Person, rooms: Rooms) -> Answer {
+    pub(super) async fn list_rooms(&mut self, person: &Person, rooms: Rooms) -> Result<RoomsResponse, Failure> {
         let request = RoomsRequest {
             asker: person.user_id.clone(),
-            limit: self.page_limit(rooms.limit),
+            limit: self.hub.page_limit(rooms.limit),
             cursor: rooms.cursor,
             min_seq: self.hub.seen(),
         };
-        let page: RoomsResponse = self.hub.query(name::ROOMS, &request).await?;
-        Ok(Ack::of(page))
+        self.hub.query(name::ROOMS, &request).await
     }
 
-    pub(super) async fn members(&mut self, person: &Person, members: Members) -> Answer {
-        self.check_readable(person, &members.room_id).await?;
+    pub(super) async fn members(&mut self, person: &Person, members: Members) -> Result<MembersResponse, Failure> {
+        self.hub.check_readable(person, &members.room_id).await?;
         let request = MembersRequest {
             asker: person.user_id.clone(),
             room_id: members.room_id,
-            limit: self.page_limit(members.limit),
+            limit: self.hub.page_limit(members.limit),
             cursor: members.cursor,
             min_seq: self.hub.seen(),
         };
-        let page: MembersResponse = self.hub.query(name::MEMBERS, &request).await?;
-        Ok(Ack::of(page))
+        self.hub.query(name::MEMBERS, &request).await
     }
 
-    pub(super) async fn presence(&mut self, person: &Person, room: InRoom) -> Answer {
-        self.check_readable(person, &room.room_id).await?;
+    pub(super) async fn presence(&mut self, person: &Person, room: InRoom) -> Result<Presence, Failure> {
+        self.hub.check_readable(person, &room.room_id).await?;
         let room = self.hub.interest.open(&room.room_id).await.map_err(unreadable)?;
-        Ok(Ack::of(room.presence(Some(&person.user_id))))
+        Ok(room.presence(Some(&person.user_id)))
     }
 
     pub(super) async fn mark(&mut self, person: &Person, mark: Mark, as_marks: fn(Seq) -> Marks) -> Answer {
-        let (info, own) = self.facts(person, &mark.room_id, Freshness::Leader).await?;
+        let (info, own) = self.hub.facts_of(person, &mark.room_id, Freshness::Leader).await?;
         let info = info.value.ok_or(Refusal::NoSuchRoom).map_err(Failure::from)?;
         permit(&info, own.as_ref(), Act::Mark, self.hub.now()).map_err(Failure::from)?;
         if mark.seq > self.hub.seen() && mark.seq > self.hub.log.last_seq().await.map_err(unreadable)? {
@@ -81,7 +62,7 @@ impl Session {
         })?;
         self.settle_mark(&marked).await;
         let Marks { delivered, read } = marked.marks;
-        Ok(Ack::of(server::Receipt { room_id: marked.room, user_id: marked.user, delivered, read }))
+        Ok(Reply::Marked(Receipt { room_id: marked.room, user_id: marked.user, delivered, read }))
     }
 
     /// Once a mark is acknowledged, every list of rooms counts from it, on every device: the views have it by then, or
@@ -99,10 +80,10 @@ impl Session {
         }
     }
 
-    pub(super) async fn typing(&mut self, person: &Person, typing: Typing) -> Answer {
-        let known = self.facts(person, &typing.room_id, Freshness::Cached).await?;
+    pub(super) async fn typing(&mut self, person: &Person, typing: Typing) -> Result<InRoom, Failure> {
+        let known = self.hub.facts_of(person, &typing.room_id, Freshness::Cached).await?;
         if may_type(known.0.value.as_ref(), known.1.as_ref(), self.hub.now()).is_err() {
-            let (info, own) = self.facts(person, &typing.room_id, Freshness::Leader).await?;
+            let (info, own) = self.hub.facts_of(person, &typing.room_id, Freshness::Leader).await?;
             may_type(info.value.as_ref(), own.as_ref(), self.hub.now()).map_err(Failure::from)?;
         }
         if self.typing_is_due(&typing.room_id, typing.is_typing) {
@@ -115,26 +96,6 @@ impl Session {
             let frame = server::frame("chat.typing", &data);
             self.hub.log.typing(&typing.room_id, &person.user_id, frame).await;
         }
-        Ok(Ack::of(InRoom { room_id: typing.room_id }))
-    }
-
-    /// Before a no, and before anything of a private room is shown, the leader is asked.
-    async fn check_readable(&self, person: &Person, room: &RoomId) -> Result<(), Failure> {
-        let (info, own) = self.facts(person, room, Freshness::Leader).await?;
-        may_read(info.value.as_ref(), own.as_ref(), self.hub.now()).map_err(Failure::from)
-    }
-
-    async fn facts(
-        &self,
-        person: &Person,
-        room: &RoomId,
-        how: Freshness,
-    ) -> Result<(Known<RoomInfo>, Option<klatch_domain::Membership>), Failure> {
-        let info = match (how, self.hub.interest.info_of(room)) {
-            (Freshness::Cached, Some(info)) => info,
-            _ => room_info(&self.hub.log, room).await.map_err(unreadable)?,
-        };
-        let own = self.hub.standings.of(room, &person.user_id, how).await.map_err(unreadable)?;
-        Ok((info, own.value))
+        Ok(InRoom { room_id: typing.room_id })
     }
 }

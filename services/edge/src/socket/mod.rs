@@ -18,15 +18,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use klatch_domain::Timestamp;
 use klatch_wire::CloseCode;
-use klatch_wire::native::ClientFrame;
-use klatch_wire::native::server::{self, Failure, Goodbye};
+use klatch_wire::native::server::Goodbye;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use crate::client::{Client, Tongue, Unheard, Word};
 use crate::hub::Hub;
-use crate::outbox::Outbox;
+use crate::outbox::{Item, Outbox};
 use crate::people::Rate;
-use crate::session::Session;
 use read::{Incoming, Progress, Reader};
 use write::Writer;
 
@@ -39,11 +38,11 @@ const RECONNECT_SPREAD_MS: u64 = 2_000;
 /// Alarms for a token's end are set so far ahead at most; then again.
 const EXPIRY_LOOK_AHEAD_MS: i64 = 3_600_000;
 
-type Work = Pin<Box<dyn Future<Output = Box<Session>> + Send>>;
+type Work = Pin<Box<dyn Future<Output = Box<Client>> + Send>>;
 
-/// Who is working: the session is at rest, or in a future that gives it back.
+/// Who is working: the client's side of us is at rest, or in a future that gives it back.
 enum Worker {
-    Idle(Box<Session>),
+    Idle(Box<Client>),
     Busy(Work),
     /// Between the two; never seen by the loop.
     Moving,
@@ -56,7 +55,8 @@ struct Connection {
     reader: Reader,
     writer: Writer,
     rate: Rate,
-    waiting: VecDeque<ClientFrame>,
+    waiting: VecDeque<Word>,
+    tongue: Tongue,
     clocks: Clocks,
     worker: Worker,
     ending: Ending,
@@ -87,7 +87,14 @@ struct Clocks {
 }
 
 /// Serves a connection to its end. `leftover` came behind the upgrade request.
-pub(crate) async fn serve(hub: Arc<Hub>, tcp: TcpStream, leftover: Bytes, outbox: Arc<Outbox>, session: Session) {
+pub(crate) async fn serve(
+    hub: Arc<Hub>,
+    tcp: TcpStream,
+    leftover: Bytes,
+    outbox: Arc<Outbox>,
+    tongue: Tongue,
+    client: Client,
+) {
     hub.metrics.connections.inc();
     let now = Instant::now();
     let limits = &hub.config.limits;
@@ -96,8 +103,9 @@ pub(crate) async fn serve(hub: Arc<Hub>, tcp: TcpStream, leftover: Bytes, outbox
         writer: Writer::new(Duration::from_millis(hub.config.write_ms_max)),
         rate: Rate::new(limits.frames_per_second, limits.frames_burst),
         waiting: VecDeque::new(),
-        clocks: Clocks { opened_at: now, heard_at: now, pinged_at: now, expires: session.expires(), ends: None },
-        worker: Worker::Idle(Box::new(session)),
+        tongue,
+        clocks: Clocks { opened_at: now, heard_at: now, pinged_at: now, expires: client.expires(), ends: None },
+        worker: Worker::Idle(Box::new(client)),
         ending: Ending::No,
         outbox,
         tcp,
@@ -107,12 +115,12 @@ pub(crate) async fn serve(hub: Arc<Hub>, tcp: TcpStream, leftover: Bytes, outbox
     drop(leftover); // It holds the whole buffer that the HTTP head was read into.
     connection.run().await;
     connection.close().await;
-    let session = match connection.worker {
-        Worker::Idle(session) => Some(session),
+    let client = match connection.worker {
+        Worker::Idle(client) => Some(client),
         Worker::Busy(work) => Some(work.await), // What the client sent before it went is carried out.
         Worker::Moving => None,
     };
-    if let Some(user) = session.and_then(|session| session.user().cloned()) {
+    if let Some(user) = client.and_then(|client| client.user().cloned()) {
         hub.left(&user).await;
     }
     hub.metrics.connections.dec();
@@ -138,9 +146,9 @@ impl Connection {
             let may_read = self.ending == Ending::No && backlog < hub.config.limits.requests_waiting_max;
             tokio::select! {
                 biased;
-                session = finished(&mut self.worker) => {
-                    self.clocks.expires = session.expires();
-                    self.worker = Worker::Idle(session);
+                client = finished(&mut self.worker) => {
+                    self.clocks.expires = client.expires();
+                    self.worker = Worker::Idle(client);
                     self.set_earlier(alarm.as_mut());
                 }
                 () = self.outbox.woken() => {}
@@ -172,17 +180,17 @@ impl Connection {
         &mut self,
         read: impl FnOnce(&mut Reader, &TcpStream, &mut dyn FnMut(Incoming<'_>)) -> Result<Progress, CloseCode>,
     ) {
-        let Connection { hub, tcp, outbox, reader, rate, waiting, .. } = self;
+        let Connection { hub, tcp, outbox, reader, rate, waiting, tongue, .. } = self;
         let mut answer_close = None;
         let heard = read(reader, tcp, &mut |incoming| match incoming {
-            Incoming::Text(text) => match admit(text, rate) {
-                Ok(frame) => waiting.push_back(frame),
-                Err((id, failure)) => {
-                    hub.metrics.refused(failure.code);
-                    outbox.answer(frame::text(&server::error(id.as_deref(), &failure)));
+            Incoming::Text(text) => match admit(*tongue, text, rate) {
+                Ok(word) => waiting.push_back(word),
+                Err(unheard) => {
+                    hub.metrics.refused(unheard.failure.code);
+                    outbox.answer(tongue.refusal(&unheard));
                 }
             },
-            Incoming::Ping(payload) => outbox.push(frame::pong(payload)),
+            Incoming::Ping(payload) => outbox.push(Item::live(frame::pong(payload).into())),
             Incoming::Close(code) => answer_close = Some(code),
         });
         self.clocks.heard_at = Instant::now();
@@ -220,15 +228,15 @@ impl Connection {
         if !matches!(self.worker, Worker::Idle(_)) || self.outbox.unwritten_answers() > 0 {
             return;
         }
-        let Some(frame) = self.waiting.pop_front() else {
+        let Some(word) = self.waiting.pop_front() else {
             self.waiting = VecDeque::new();
             return;
         };
-        if let Worker::Idle(mut session) = std::mem::replace(&mut self.worker, Worker::Moving) {
+        if let Worker::Idle(mut client) = std::mem::replace(&mut self.worker, Worker::Moving) {
             self.hub.metrics.frames_in.inc();
             self.worker = Worker::Busy(Box::pin(async move {
-                session.handle(frame).await;
-                session
+                client.handle(word).await;
+                client
             }));
         }
     }
@@ -238,6 +246,7 @@ impl Connection {
         let quiet = self.clocks.heard_at.max(self.clocks.pinged_at) + Duration::from_millis(limits.ping_ms);
         let idle = self.clocks.heard_at + Duration::from_millis(limits.idle_ms_max);
         let token = match self.clocks.expires {
+            None if !self.tongue.signs_in() => idle,
             None => self.clocks.opened_at + Duration::from_millis(limits.auth_ms_max),
             Some(at) => {
                 let left = at.as_ms().saturating_sub(self.hub.now().as_ms()).clamp(0, EXPIRY_LOOK_AHEAD_MS);
@@ -269,7 +278,9 @@ impl Connection {
             self.outbox.close(CloseCode::SlowReader);
         }
         match self.clocks.expires {
-            None if now.duration_since(self.clocks.opened_at) >= Duration::from_millis(limits.auth_ms_max) => {
+            None if self.tongue.signs_in()
+                && now.duration_since(self.clocks.opened_at) >= Duration::from_millis(limits.auth_ms_max) =>
+            {
                 self.outbox.close(CloseCode::AuthTimeout);
             }
             Some(at) if at <= self.hub.now() => self.outbox.close(CloseCode::TokenExpired),
@@ -278,7 +289,7 @@ impl Connection {
         let ping = Duration::from_millis(limits.ping_ms);
         if since_heard >= ping && now.duration_since(self.clocks.pinged_at) >= ping {
             self.clocks.pinged_at = now;
-            self.outbox.push(frame::ping());
+            self.outbox.push(Item::live(frame::ping().into()));
         }
     }
 
@@ -288,7 +299,9 @@ impl Connection {
             reconnect_after_ms: rand::random_range(0..RECONNECT_SPREAD_MS),
             resume: true,
         };
-        self.outbox.push(frame::text(&server::frame("chat.goodbye", &goodbye)));
+        if let Some(frame) = self.tongue.goodbye(&goodbye) {
+            self.outbox.push(Item::live(frame.into()));
+        }
         self.outbox.close(CloseCode::GoingAway);
     }
 
@@ -308,20 +321,19 @@ impl Connection {
 }
 
 /// Resolves when the session has worked off its frame; never, while it is at rest. Cancel-safe.
-async fn finished(worker: &mut Worker) -> Box<Session> {
+async fn finished(worker: &mut Worker) -> Box<Client> {
     match worker {
         Worker::Busy(work) => work.await,
         Worker::Idle(_) | Worker::Moving => std::future::pending().await,
     }
 }
 
-/// A frame to work on; or the id to answer to, and why it is refused.
-fn admit(text: &str, rate: &Rate) -> Result<ClientFrame, (Option<String>, Failure)> {
-    let frame = ClientFrame::parse(text);
-    let id = match &frame {
-        Ok(frame) => frame.id.as_ref().map(ToString::to_string),
-        Err(bad) => bad.id.clone(),
-    };
-    rate.take("frames").map_err(|failure| (id.clone(), failure))?;
-    frame.map_err(|bad| (id, Failure::new(bad.code, bad.message)))
+/// A word to work on, within the rate; or why not.
+fn admit(tongue: Tongue, text: &str, rate: &Rate) -> Result<Word, Unheard> {
+    let word = tongue.read(text);
+    match (rate.take("frames"), word) {
+        (Ok(()), word) => word,
+        (Err(failure), Ok(word)) => Err(word.refused(failure)),
+        (Err(failure), Err(unheard)) => Err(unheard.because(failure)),
+    }
 }

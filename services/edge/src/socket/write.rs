@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::frame;
-use crate::outbox::{Item, Outbox};
+use crate::outbox::{Frame, Item, Outbox};
 
 /// Frames in one write at most. Linux takes 1,024 slices (`IOV_MAX`); past some dozens the gain is gone.
 const SLICES_MAX: usize = 64;
@@ -80,7 +80,7 @@ impl Writer {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let mut count = 0;
         for (slice, item) in slices.iter_mut().zip(&self.writing) {
-            *slice = IoSlice::new(if count == 0 { &item.bytes[self.offset..] } else { &item.bytes });
+            *slice = IoSlice::new(if count == 0 { &bytes_of(item)[self.offset..] } else { bytes_of(item) });
             count += 1;
         }
         match socket.try_write_vectored(&slices[..count]) {
@@ -106,12 +106,13 @@ impl Writer {
         let mut left = written + self.offset;
         let (mut counted, mut answers) = (0, 0);
         while let Some(item) = self.writing.front() {
-            if left < item.bytes.len() {
+            let len = bytes_of(item).len();
+            if left < len {
                 break;
             }
-            left -= item.bytes.len();
+            left -= len;
             if item.counted {
-                counted += item.bytes.len();
+                counted += len;
             } else {
                 answers += 1;
             }
@@ -137,12 +138,23 @@ impl Writer {
             outbox.take(&mut queued);
             self.writing.append(&mut queued);
         }
-        self.writing.push_back(Item { bytes: frame::close(code), counted: false });
+        self.writing.push_back(Item::answer(frame::close(code).into()));
         while !self.writing.is_empty() {
             socket.writable().await?;
             self.unblock();
             self.write_some(socket)?;
         }
         Ok(())
+    }
+}
+
+/// What goes into a WebSocket; a voice over another carrier has no business here.
+fn bytes_of(item: &Item) -> &[u8] {
+    match &item.frame {
+        Frame::WebSocket(bytes) => bytes,
+        Frame::SocketIo(..) | Frame::Nothing => {
+            debug_assert!(false, "something else in a WebSocket's queue");
+            &[]
+        }
     }
 }

@@ -147,6 +147,21 @@ pub struct Message {
     pub username: Option<String>,
 }
 
+impl Message {
+    /// Words in a room, and nothing with them.
+    pub fn text(room_id: RoomId, message: impl Into<String>) -> Self {
+        Message {
+            room_id,
+            message: message.into(),
+            message_type: MessageType::Text,
+            reply_to: None,
+            attachments: Vec::new(),
+            mentions: Vec::new(),
+            username: None,
+        }
+    }
+}
+
 /// A message that a command refers to: the sequence finds it, the id proves that it is the one meant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -224,6 +239,13 @@ pub struct History {
     /// How many at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+}
+
+impl History {
+    /// The newest page of a room.
+    pub fn of(room_id: RoomId) -> Self {
+        History { room_id, before: None, after: None, around: None, limit: None }
+    }
 }
 
 /// Data of `chat.createRoom`.

@@ -1,0 +1,62 @@
+//! Pages of a room's history, for whoever may read it.
+
+use klatch_domain::authority::may_read;
+use klatch_domain::{Known, Membership, RoomId, RoomInfo};
+use klatch_wire::Code;
+use klatch_wire::native::request::History;
+use klatch_wire::native::server::Failure;
+use klatch_wire::query::{HistoryRequest, HistoryResponse, Window, name};
+
+use crate::act::unreadable;
+use crate::hub::Hub;
+use crate::standing::{Freshness, room_info};
+use crate::token::Person;
+
+impl Hub {
+    /// A page: everything that this edge had acknowledged or delivered when it was asked for is in reach of it.
+    pub(crate) async fn history(&self, person: &Person, history: History) -> Result<HistoryResponse, Failure> {
+        let window = match (history.before, history.after, history.around) {
+            (None, None, None) => Window::Newest,
+            (Some(seq), None, None) => Window::Before(seq),
+            (None, Some(seq), None) => Window::After(seq),
+            (None, None, Some(seq)) => Window::Around(seq),
+            _ => return Err(Failure::new(Code::InvalidField, "name one of before, after and around")),
+        };
+        self.check_readable(person, &history.room_id).await?;
+        let request = HistoryRequest {
+            asker: person.user_id.clone(),
+            room_id: history.room_id,
+            window,
+            limit: self.page_limit(history.limit),
+            min_seq: self.seen(),
+        };
+        self.query(name::HISTORY, &request).await
+    }
+
+    /// Before a no, and before anything of a private room is shown, the leader is asked.
+    pub(crate) async fn check_readable(&self, person: &Person, room: &RoomId) -> Result<(), Failure> {
+        let (info, own) = self.facts_of(person, room, Freshness::Leader).await?;
+        may_read(info.value.as_ref(), own.as_ref(), self.now()).map_err(Failure::from)
+    }
+
+    /// The room, and where a person stands towards it.
+    pub(crate) async fn facts_of(
+        &self,
+        person: &Person,
+        room: &RoomId,
+        how: Freshness,
+    ) -> Result<(Known<RoomInfo>, Option<Membership>), Failure> {
+        let info = match (how, self.interest.info_of(room)) {
+            (Freshness::Cached, Some(info)) => info,
+            _ => room_info(&self.log, room).await.map_err(unreadable)?,
+        };
+        let own = self.standings.of(room, &person.user_id, how).await.map_err(unreadable)?;
+        Ok((info, own.value))
+    }
+
+    /// As many items as were asked for, within the limits.
+    pub(crate) fn page_limit(&self, limit: Option<usize>) -> u32 {
+        let limits = &self.config.limits;
+        limit.unwrap_or(limits.page_items_default).clamp(1, limits.page_items_max) as u32
+    }
+}

@@ -1,0 +1,83 @@
+//! What a Socket.IO client says, in the order in which it said it, until somebody works on it.
+//!
+//! The library calls a handler within its read loop, packet by packet; only its own adaptors for closures spawn a task an
+//! event. So a handler of our own keeps the order, and must neither wait nor panic.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use socketioxide::adapter::LocalAdapter;
+use socketioxide::extract::AckSender;
+use socketioxide::handler::{DisconnectHandler, FromMessageParts, MessageHandler, Value as Packet};
+use socketioxide::socket::{DisconnectReason, Socket};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::link::Link;
+
+/// One event.
+pub(super) struct Incoming {
+    /// Its name.
+    pub(super) event: String,
+    /// What came with it.
+    pub(super) args: Vec<Value>,
+    /// Whether bytes came with it.
+    pub(super) has_attachments: bool,
+    /// Where the client waits for an answer.
+    pub(super) ack: Option<AckSender>,
+}
+
+/// Where the library puts them. Never holds the socket, which holds it.
+#[derive(Debug, Clone)]
+pub(super) struct Inbox {
+    queue: mpsc::Sender<Incoming>,
+    gone: CancellationToken,
+    link: Arc<Link>,
+}
+
+/// Tells our own handler from the library's, which are for tuples of extractors.
+pub(super) enum Ours {}
+
+impl Inbox {
+    /// An empty one for at most so many events; a client that sends more, faster than they are worked on, is cut.
+    pub(super) fn new(events_max: usize, link: Arc<Link>) -> (Self, mpsc::Receiver<Incoming>) {
+        let (queue, incoming) = mpsc::channel(events_max);
+        (Inbox { queue, gone: CancellationToken::new(), link }, incoming)
+    }
+
+    /// Ends when the client has left the namespace.
+    pub(super) fn gone(&self) -> CancellationToken {
+        self.gone.clone()
+    }
+
+    /// What carries it.
+    pub(super) fn link(&self) -> Arc<Link> {
+        self.link.clone()
+    }
+}
+
+impl MessageHandler<LocalAdapter, Ours> for Inbox {
+    fn call(&self, socket: Arc<Socket>, mut packet: Packet, ack_id: Option<i64>) {
+        let Ok(ack) = AckSender::from_message_parts(&socket, &mut packet, &ack_id);
+        let ack = ack_id.is_some().then_some(ack);
+        let Packet::Str(text, attachments) = packet else { return self.link.cut() };
+        // The packet is a slice of the connection's read buffer: only what is read of it is kept.
+        let parts: Option<Vec<Value>> = serde_json::from_str(&text).ok();
+        let mut parts = parts.into_iter().flatten();
+        let Some(Value::String(event)) = parts.next() else { return self.link.cut() };
+        let has_attachments = attachments.is_some_and(|attachments| !attachments.is_empty());
+        let incoming = Incoming { event, args: parts.collect(), has_attachments, ack };
+        if self.queue.try_send(incoming).is_err() {
+            self.link.cut();
+        }
+    }
+}
+
+impl DisconnectHandler<LocalAdapter, Ours> for Inbox {
+    fn call_with_defer(&self, socket: Arc<Socket>, reason: DisconnectReason, defer: fn(Arc<Socket>)) {
+        tracing::trace!(?reason, "a Socket.IO client has left");
+        self.gone.cancel();
+        // Else the library would keep the socket for ever.
+        defer(socket);
+    }
+}

@@ -1,0 +1,210 @@
+//! Socket.IO: the default namespace for clients of seeds 000, 001 and 003, `/chat` for those of seed 002; over
+//! WebSocket, long-polling, and from one to the other.
+//!
+//! The library (socketioxide) has the protocol: handshakes, heartbeats, packets, acknowledgements. What is said to whom
+//! is the rooms' and the interpreter's, as for every other client.
+
+mod inbox;
+mod link;
+mod session;
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use klatch_domain::UserId;
+use klatch_wire::Code;
+use klatch_wire::dialects::{Claim, Dialect, SEED_000, SEED_001, SEED_002, SEED_003};
+use klatch_wire::native::server::Failure;
+use serde_json::{Value, json};
+use socketioxide::extract::{SocketRef, TryData};
+use socketioxide::handler::ConnectHandler;
+use socketioxide::{ParserConfig, SocketIo, TransportType};
+use tokio::sync::mpsc;
+
+use crate::http::credential;
+use crate::hub::Hub;
+use crate::interpreter::{Caller, Entrance, Interpreter};
+use crate::outbox::Outbox;
+use crate::stream::Wire;
+use crate::voice::Carrier;
+use inbox::{Inbox, Incoming};
+use link::Links;
+use session::Session;
+
+/// Where clients find it.
+const PATH: &str = "/socket.io/";
+
+/// Between heartbeats, and how long one may stay unanswered. A waiting poll is answered within the former, which must be
+/// less than any request may take (`accept`).
+const PING_EVERY: Duration = Duration::from_secs(10);
+const PONG_WITHIN: Duration = Duration::from_secs(20);
+/// A client that has connected must name a namespace within this time.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes that a connection holds to read into.
+const READ_BUFFER: usize = 1024;
+/// An event may come with so many attachments before it ends the connection; none is taken.
+const ATTACHMENTS_MAX: usize = 4;
+const ATTACHMENT_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a poll's answer that are put together at most: what the library holds of a connection.
+const POLL_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The default namespace, for whoever brings a token as Socket.IO's `auth`.
+const WITH_AUTH: Entrance = at(&[&SEED_003, &SEED_001], true);
+/// The default namespace, for everybody else.
+const PLAIN: Entrance = at(&[&SEED_000, &SEED_001], false);
+/// The namespace `/chat`.
+const CHAT: Entrance = at(&[&SEED_002], false);
+
+const fn at(dialects: &'static [&'static dyn Dialect], waits: bool) -> Entrance {
+    Entrance { dialects, carrier: Carrier::SocketIo, waits }
+}
+
+/// What is served at [`PATH`].
+pub(crate) fn routes(hub: &Arc<Hub>) -> Router {
+    let limits = &hub.config.limits;
+    let attachments = ParserConfig::common()
+        .max_incoming_binaries(ATTACHMENTS_MAX)
+        .max_incoming_binary_buf_size(ATTACHMENT_BYTES_MAX);
+    let (service, io) = SocketIo::builder()
+        .ping_interval(PING_EVERY)
+        .ping_timeout(PONG_WITHIN)
+        .connect_timeout(CONNECT_WITHIN)
+        .max_payload(limits.frame_bytes_max as u64)
+        .ws_max_message_size(limits.frame_bytes_max)
+        .ws_max_frame_size(limits.frame_bytes_max)
+        .ws_read_buffer_size(READ_BUFFER)
+        .with_parser(attachments)
+        .build_svc();
+    let links = Links::default();
+    for namespace in ["/", "/chat"] {
+        let (at_door, inside, links) = (hub.clone(), hub.clone(), links.clone());
+        let entered = move |socket: SocketRef| enter(socket, inside);
+        let admitted = move |socket: SocketRef, auth: TryData<Value>| admit(socket, auth, at_door, links);
+        io.ns(namespace, entered.with(admitted));
+    }
+    Router::new().route_service(PATH, service).layer(middleware::from_fn_with_state((hub.clone(), links), carry))
+}
+
+/// Around the library: who may come at all, which TCP connection carries a session, and what of its events a poll took.
+async fn carry(State((hub, links)): State<(Arc<Hub>, Links)>, request: Request, next: Next) -> Response {
+    if !credential::may_bring_cookie(&hub, request.headers()) {
+        return refusal(StatusCode::FORBIDDEN, 4, "Forbidden");
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let sid = query.split('&').find_map(|pair| pair.strip_prefix("sid="));
+    let Some(link) = sid.and_then(|sid| links.get(sid)) else {
+        if sid.is_none() && hub.draining.is_cancelled() {
+            return refusal(StatusCode::SERVICE_UNAVAILABLE, 3, "this server stops");
+        }
+        return next.run(request).await;
+    };
+    if link.is_cut() {
+        return refusal(StatusCode::BAD_REQUEST, 1, "Session ID unknown");
+    }
+    if query.split('&').any(|pair| pair == "transport=websocket") {
+        if let Some(wire) = wire_of(request.extensions()) {
+            link.carried_by(&wire);
+        }
+        return next.run(request).await;
+    }
+    if request.method() != Method::GET {
+        return next.run(request).await;
+    }
+    link.poll_came();
+    let (parts, body) = next.run(request).await.into_parts();
+    match axum::body::to_bytes(body, POLL_BYTES_MAX).await {
+        Ok(body) => {
+            link.poll_answered(&body);
+            Response::from_parts(parts, Body::from(body))
+        }
+        Err(_) => refusal(StatusCode::BAD_REQUEST, 3, "Bad request"),
+    }
+}
+
+/// As Engine.IO words it (`{code, message}`).
+fn refusal(status: StatusCode, code: u8, message: &str) -> Response {
+    (status, axum::Json(json!({ "code": code, "message": message }))).into_response()
+}
+
+fn wire_of(extensions: &axum::http::Extensions) -> Option<Arc<Wire>> {
+    extensions.get::<Weak<Wire>>().and_then(Weak::upgrade)
+}
+
+/// What waits between the middleware, where events begin to come, and the handler, from which on something can be said.
+#[derive(Clone)]
+struct Opening(Arc<Mutex<Option<Opened>>>);
+
+struct Opened {
+    inbox: Inbox,
+    incoming: mpsc::Receiver<Incoming>,
+    entrance: Entrance,
+    caller: Caller,
+}
+
+/// The connect middleware: a token that doesn't hold fails the connection. What is said from here on is taken.
+async fn admit(socket: SocketRef, TryData(auth): TryData<Value>, hub: Arc<Hub>, links: Links) -> Result<(), String> {
+    let (entrance, caller) = identify(&socket, auth.ok().as_ref(), &hub).map_err(|failure| failure.message)?;
+    let link = links.open(socket.id.as_str());
+    if socket.transport_type() == TransportType::Websocket
+        && let Some(wire) = wire_of(&socket.req_parts().extensions)
+    {
+        link.carried_by(&wire);
+    }
+    let (inbox, incoming) = Inbox::new(hub.config.limits.requests_waiting_max, link);
+    socket.on_fallback(inbox.clone());
+    socket.on_disconnect(inbox.clone());
+    let opened = Opened { inbox, incoming, entrance, caller };
+    socket.extensions.insert(Opening(Arc::new(Mutex::new(Some(opened)))));
+    Ok(())
+}
+
+/// The connect handler.
+async fn enter(socket: SocketRef, hub: Arc<Hub>) {
+    let opening = socket.extensions.remove::<Opening>();
+    let opened = opening.and_then(|Opening(opened)| opened.lock().unwrap_or_else(PoisonError::into_inner).take());
+    let Some(Opened { inbox, incoming, entrance, caller }) = opened else { return };
+    let outbox = Arc::new(Outbox::new(hub.config.limits.queue_bytes_max));
+    let interpreter = Interpreter::new(hub.clone(), outbox.clone(), entrance);
+    let (gone, link) = (inbox.gone(), inbox.link());
+    let session = Session { hub: hub.clone(), socket, outbox, incoming, gone, link };
+    hub.tasks.spawn(session.serve(interpreter, caller));
+}
+
+/// Who comes in, and where. What can be known without asking anybody is known here.
+fn identify(socket: &SocketRef, auth: Option<&Value>, hub: &Hub) -> Result<(Entrance, Caller), Failure> {
+    let parts = socket.req_parts();
+    let given = match auth.and_then(|auth| auth.get("token")) {
+        None | Some(Value::Null) => None,
+        Some(Value::String(token)) => Some(hub.verifier.verify(token.strip_prefix("Bearer ").unwrap_or(token))?),
+        Some(_) => return Err(Failure::new(Code::NotAuthenticated, "auth.token is no string")),
+    };
+    let in_chat = socket.ns() == "/chat";
+    let entrance = match (in_chat, &given) {
+        (true, _) => CHAT,
+        (false, Some(_)) => WITH_AUTH,
+        (false, None) => PLAIN,
+    };
+    let person = match given {
+        Some(person) => Some(person),
+        None => credential::authenticate(hub, &parts.uri, &parts.headers)?,
+    };
+    let caller = match person {
+        Some(person) => Caller::Proven(person),
+        None if in_chat => claimed(parts.uri.query().unwrap_or_default()).map_or(Caller::Nobody, Caller::Claims),
+        None => Caller::Nobody,
+    };
+    Ok((entrance, caller))
+}
+
+/// Seed 002's `?userId=`.
+fn claimed(query: &str) -> Option<Claim> {
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    let id = pairs.into_iter().find(|(name, _)| name == "userId")?.1;
+    Some(Claim { user_id: Some(UserId::parse(&id).ok()?), username: None, token: None })
+}

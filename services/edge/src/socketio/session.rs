@@ -1,0 +1,256 @@
+//! One client in one namespace: its events go through an interpreter, and what there is to say goes out in order, no
+//! faster than its transport takes it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use klatch_domain::{RoomId, Seq, Timestamp, UserId};
+use klatch_eventlog::Marks;
+use klatch_wire::native::server::Failure;
+use klatch_wire::{CloseCode, Code};
+use socketioxide::extract::SocketRef;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::inbox::Incoming;
+use super::link::Link;
+use crate::hub::Hub;
+use crate::interpreter::{Caller, Interpreter};
+use crate::outbox::{Delivery, Frame, Item, Outbox};
+use crate::people::Rate;
+
+/// Events given to the library before the transport has taken them. It holds 128 packets of a connection, answers and
+/// heartbeats among them.
+const EVENTS_OUT_MAX: usize = 64;
+/// An ending session's last words may take so long.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Marks that are stored side by side.
+const MARKS_AT_ONCE: usize = 16;
+
+/// A client that has connected.
+pub(super) struct Session {
+    pub(super) hub: Arc<Hub>,
+    pub(super) socket: SocketRef,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) incoming: mpsc::Receiver<Incoming>,
+    pub(super) gone: CancellationToken,
+    pub(super) link: Arc<Link>,
+}
+
+impl Session {
+    /// Serves it until it is gone, or must go.
+    pub(super) async fn serve(self, mut interpreter: Interpreter, caller: Caller) {
+        let Session { hub, socket, outbox, incoming, gone, link } = self;
+        hub.metrics.connections.inc();
+        let voice = Speaker { hub: &hub, socket: &socket, outbox: &outbox, link: &link };
+        let work = async {
+            if let Err(failure) = interpreter.begin(caller).await {
+                interpreter.refuse("", &failure);
+                outbox.close(CloseCode::TooManyConnections);
+            }
+            work(&hub, &outbox, &link, incoming, &gone, &mut interpreter).await;
+        };
+        {
+            // Side by side: what is worked on may wait for what goes out.
+            let mut work = std::pin::pin!(work);
+            tokio::select! {
+                () = &mut work => {}
+                () = voice.speak(&gone) => {
+                    // Nobody waits any more for what would go out, and what the client has sent is carried out.
+                    outbox.close(CloseCode::Normal);
+                    let _ = tokio::time::timeout(hub.close_within(), work).await;
+                }
+            }
+        }
+        let user = interpreter.user().cloned();
+        drop(interpreter);
+        if let Some(user) = user {
+            hub.left(&user).await;
+        }
+        hub.metrics.connections.dec();
+    }
+}
+
+/// Works on what the client says, and on what the interpreter does by itself, until the client is gone.
+async fn work(
+    hub: &Arc<Hub>,
+    outbox: &Outbox,
+    link: &Link,
+    mut incoming: mpsc::Receiver<Incoming>,
+    gone: &CancellationToken,
+    interpreter: &mut Interpreter,
+) {
+    let limits = &hub.config.limits;
+    let rate = Rate::new(limits.frames_per_second, limits.frames_burst);
+    loop {
+        let expires = interpreter.expires();
+        // What came before the client left is still carried out.
+        tokio::select! {
+            biased;
+            Some(incoming) = incoming.recv() => hear(interpreter, link, &rate, incoming).await,
+            () = gone.cancelled() => return,
+            prompt = interpreter.prompted() => interpreter.follow(prompt).await,
+            () = until(hub, expires) => {
+                outbox.close(CloseCode::TokenExpired);
+                return gone.cancelled().await;
+            }
+            () = hub.draining.cancelled() => {
+                outbox.close(CloseCode::GoingAway);
+                return gone.cancelled().await;
+            }
+        }
+    }
+}
+
+async fn hear(interpreter: &mut Interpreter, link: &Link, rate: &Rate, incoming: Incoming) {
+    let Incoming { event, args, has_attachments, ack } = incoming;
+    let refused = match rate.take("events") {
+        Ok(()) if has_attachments => Some(Failure::new(Code::InvalidField, "binary attachments are not taken")),
+        Ok(()) => None,
+        Err(failure) => Some(failure),
+    };
+    let answer = match refused {
+        Some(failure) => interpreter.refuse(&event, &failure),
+        None => interpreter.hear(&event, &args).await,
+    };
+    if let Some(ack) = ack
+        && ack.send(&answer).is_err()
+    {
+        // It asks, and does not take the answers.
+        link.cut();
+    }
+}
+
+/// Until a token ends; for ever, where there is none.
+async fn until(hub: &Hub, expires: Option<Timestamp>) {
+    let left = expires.map(|at| at.as_ms().saturating_sub(hub.now().as_ms()).max(0));
+    match left
+        .and_then(|ms| u64::try_from(ms).ok())
+        .and_then(|ms| tokio::time::Instant::now().checked_add(Duration::from_millis(ms)))
+    {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Says what lies in the outbox.
+struct Speaker<'a> {
+    hub: &'a Hub,
+    socket: &'a SocketRef,
+    outbox: &'a Outbox,
+    link: &'a Link,
+}
+
+/// What was said, and not accounted for yet.
+#[derive(Default)]
+struct Said {
+    events: usize,
+    counted_bytes: usize,
+    answers: usize,
+    deliveries: Vec<Delivery>,
+}
+
+impl Speaker<'_> {
+    /// Until the session is to end, or the client is gone.
+    async fn speak(&self, gone: &CancellationToken) {
+        let mut speaking = std::pin::pin!(self.speak_on());
+        tokio::select! {
+            () = gone.cancelled() => return,
+            () = &mut speaking => {}
+            () = self.outbox.doomed() => {
+                if self.outbox.closing() != Some(CloseCode::SlowReader) {
+                    // Nobody is left to hear the end of it where this takes too long.
+                    let _ = tokio::time::timeout(LAST_WORDS, speaking).await;
+                }
+            }
+        }
+        let code = self.outbox.closing().unwrap_or(CloseCode::SlowReader);
+        self.hub.metrics.closed(code);
+        if code == CloseCode::TooManyConnections && self.socket.clone().disconnect().is_ok() {
+            // Such a client is not to come again by itself; the others do when they lose their connection.
+            let _ = tokio::time::timeout(LAST_WORDS, gone.cancelled()).await;
+        }
+        self.link.cut();
+    }
+
+    /// Until the session is to end and all is said, or nothing can be said any more.
+    async fn speak_on(&self) {
+        while self.say_all().await && self.outbox.closing().is_none() {
+            self.outbox.woken().await;
+        }
+    }
+
+    /// Says what is queued now. Whether it could.
+    async fn say_all(&self) -> bool {
+        let mut items = VecDeque::new();
+        loop {
+            self.outbox.take(&mut items);
+            if items.is_empty() {
+                return true;
+            }
+            let mut said = Said::default();
+            for item in items.drain(..) {
+                if said.events == EVENTS_OUT_MAX {
+                    self.settle(std::mem::take(&mut said)).await;
+                }
+                if !self.say(item, &mut said) {
+                    return false;
+                }
+            }
+            self.settle(said).await;
+        }
+    }
+
+    fn say(&self, item: Item, said: &mut Said) -> bool {
+        let Item { frame, counted, delivery } = item;
+        match (counted, frame.len()) {
+            (true, len) => said.counted_bytes += len,
+            (false, _) => said.answers += 1,
+        }
+        said.deliveries.extend(delivery.map(|delivery| *delivery));
+        let Frame::SocketIo(event, data) = frame else { return true };
+        said.events += 1;
+        self.link.sends();
+        match self.socket.emit(event, &*data) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::debug!(%error, "a Socket.IO client can't be told");
+                false
+            }
+        }
+    }
+
+    /// Waits until the transport has taken what was said; then it is delivered.
+    async fn settle(&self, said: Said) {
+        self.link.taken().await;
+        self.outbox.written(said.counted_bytes, said.answers);
+        let user = said.deliveries.first().and_then(|_| self.outbox.owner());
+        if let Some(user) = user {
+            mark(self.hub, &user, &said.deliveries).await;
+        }
+        // Now whoever waits for their turn may go on: what is marked is not sent to them again.
+        drop(said.deliveries);
+    }
+}
+
+/// Stores how far a person's messages were delivered. A mark that can't be stored is stored with the next one; until then
+/// the message would come again.
+async fn mark(hub: &Hub, user: &UserId, deliveries: &[Delivery]) {
+    let mut newest: HashMap<&RoomId, Seq> = HashMap::new();
+    for delivery in deliveries {
+        let seq = newest.entry(&delivery.room).or_default();
+        *seq = delivery.seq.max(*seq);
+    }
+    let stored: Vec<_> = newest.into_iter().map(|(room, seq)| delivered(hub, user, room, seq)).collect();
+    stream::iter(stored).buffer_unordered(MARKS_AT_ONCE).collect::<()>().await;
+}
+
+async fn delivered(hub: &Hub, user: &UserId, room: &RoomId, seq: Seq) {
+    let marks = Marks { delivered: seq, read: Seq::ZERO };
+    if let Err(error) = hub.log.mark(room, user, marks).await {
+        tracing::warn!(%error, "can't store that a message was delivered: it may come again");
+    }
+}
