@@ -1,54 +1,24 @@
-// The session of seed 004 with the npm package `ws`: frames, cookie, statistics and system message as its document
-// writes them. Nothing here knows of Klatch but the token's mint.
+// The session of seed 004 with the npm package `ws`, on two edges: frames, cookie, statistics and system message as its
+// document writes them, and the way behind a gateway. Nothing here knows of Klatch but the token's mint.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import WebSocket from "ws";
 
+import { curl, postJson } from "./curl.mjs";
+import { until } from "./deadline.mjs";
 import { INTERNAL_API_KEY, start, token } from "./system.mjs";
+import { connect as open, refusal } from "./websocket-client.mjs";
 
-const WAIT_MS_MAX = 10_000;
 let system;
+let connected = 0;
 
 before(async () => (system = await start()));
 after(() => system?.stop());
 
-/** A client as the document's wscat line makes it, which keeps all that it hears. */
+/** A client as the document's wscat line makes it; one after the other they come to the two edges in turn. */
 async function connect(user, name) {
-  const socket = new WebSocket(`${system.ws}/chat/ws`, {
-    headers: { Cookie: `access_token=${await token(user, name)}` },
-  });
-  const heard = [];
-  const waiting = new Set();
-  socket.on("message", (data) => {
-    heard.push(JSON.parse(data.toString()));
-    for (const look of waiting) look();
-  });
-  await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
-  return {
-    heard,
-    send: (event, data) => socket.send(JSON.stringify({ event, data })),
-    sendText: (text) => socket.send(text),
-    close: () => socket.close(),
-    /** The first frame of this event, heard already or to come, whose data fits. */
-    hears(event, fits = () => true) {
-      return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
-          waiting.delete(look);
-          reject(new Error(`${name} did not hear ${event}; heard ${JSON.stringify(heard)}`));
-        }, WAIT_MS_MAX);
-        const look = () => {
-          const frame = heard.find((frame) => frame.event === event && fits(frame.data));
-          if (!frame) return;
-          clearTimeout(timer);
-          waiting.delete(look);
-          resolve(frame.data);
-        };
-        waiting.add(look);
-        look();
-      });
-    },
-  };
+  const edge = system.edges[(connected += 1) % system.edges.length];
+  return open(name, `${edge.ws}/chat/ws`, { Cookie: `access_token=${await token(user, name)}` });
 }
 
 function includes(data, fields) {
@@ -165,19 +135,74 @@ test("system message to an unknown room: not_found", async () => {
 test("connection stats: distinct connected users, attached or not", async () => {
   const stats = async (headers) => fetch(`${system.http}/stats`, { headers });
   assert.equal((await stats({})).status, 401);
-  const connected = async () => (await (await stats({ "x-internal-api-key": INTERNAL_API_KEY })).json()).connectedUsers;
+  const users = async () => (await (await stats({ "x-internal-api-key": INTERNAL_API_KEY })).json()).connectedUsers;
+  await until("those of before are gone", async () => (await users()) === 0);
   const clients = [await connect("a", "A"), await connect("a", "A"), await connect("b", "B")];
   await Promise.all(clients.map((client) => client.hears("chat.welcome")));
-  const deadline = Date.now() + WAIT_MS_MAX;
-  while ((await connected()) !== 2 && Date.now() < deadline);
-  assert.equal(await connected(), 2);
+  await until("two people are counted", async () => (await users()) === 2);
   for (const client of clients) client.close();
 });
 
 test("authentication: without a valid cookie there is no session", async () => {
-  const refused = new WebSocket(`${system.ws}/chat/ws`, { headers: { Cookie: "access_token=forged" } });
-  const status = await new Promise((resolve) =>
-    refused.once("unexpected-response", (_, response) => resolve(response.statusCode)).once("error", () => {}),
-  );
-  assert.equal(status, 401);
+  for (const { ws } of system.edges) {
+    assert.equal(await refusal(`${ws}/chat/ws`, { Cookie: "access_token=forged" }), 401);
+  }
+});
+
+/** A client as a gateway hands it on, which has checked the person. */
+function throughGateway(name, edge, headers) {
+  return open(name, `${system.edges[edge].ws}/ws`, { "x-internal-api-key": INTERNAL_API_KEY, ...headers });
+}
+
+test("behind a gateway: /ws with x-internal-api-key is the same session, for the person of x-user-id", async () => {
+  const jane = await throughGateway("Jane", 0, { "x-user-id": "2", "x-username": "Jane" });
+  const john = await connect("1", "John");
+  const nameless = await throughGateway("nameless", 1, { "x-user-id": "3" });
+  for (const client of [jane, john, nameless]) {
+    client.send("chat.join", { roomId: "gateway" });
+    includes(await client.hears("chat.joined"), { roomId: "gateway" });
+  }
+  includes(await jane.hears("chat.userJoined", (data) => data.userId === "3"), { roomId: "gateway" });
+  jane.send("chat.message", { roomId: "gateway", message: "through the gateway", username: "Forged" });
+  nameless.send("chat.typing", { roomId: "gateway", username: "Forged", isTyping: true });
+  for (const client of [jane, john, nameless]) {
+    includes(await client.hears("chat.message"), { userId: "2", username: "Jane", message: "through the gateway" });
+  }
+  includes(await john.hears("chat.typing"), { userId: "3", username: "3", isTyping: true });
+  for (const client of [jane, john, nameless]) client.close();
+});
+
+test("behind a gateway: the key is checked before anything else, and nobody comes without an id", async () => {
+  for (const { ws } of system.edges) {
+    const person = { "x-user-id": "2", "x-username": "Jane" };
+    assert.equal(await refusal(`${ws}/ws`, person), 401);
+    assert.equal(await refusal(`${ws}/ws`, { ...person, "x-internal-api-key": "wrong" }), 401);
+    assert.equal(await refusal(`${ws}/ws`, { ...person, Cookie: `access_token=${await token("2", "Jane")}` }), 401);
+    assert.ok([400, 401].includes(await refusal(`${ws}/ws`, { "x-internal-api-key": INTERNAL_API_KEY })));
+  }
+});
+
+test("the gateway's headers mean nothing on the way without a key", async () => {
+  const headers = { "x-user-id": "2", "x-username": "Jane", Cookie: `access_token=${await token("1", "John")}` };
+  const john = await open("John", `${system.ws}/chat/ws`, headers);
+  john.send("chat.join", { roomId: "who am I" });
+  john.send("chat.message", { roomId: "who am I", message: "me" });
+  includes(await john.hears("chat.message"), { userId: "1", username: "John" });
+  john.close();
+});
+
+test("send system message and stats by curl, on either edge", async () => {
+  const clients = [await connect("x", "X"), await connect("y", "Y")];
+  const key = ["-H", `x-internal-api-key: ${INTERNAL_API_KEY}`];
+  for (const client of clients) {
+    client.send("chat.join", { roomId: "curl" });
+    await client.hears("chat.joined");
+  }
+  for (const [edge, { http }] of system.edges.entries()) {
+    const body = { roomId: "curl", message: `System message ${edge}` };
+    assert.equal((await postJson(`${http}/send-system-message`, body, ...key)).status, 200);
+    for (const client of clients) await client.hears("chat.system", ({ message }) => message === body.message);
+    await until("both are counted", async () => (await curl(...key, `${http}/stats`)).json.connectedUsers === 2);
+  }
+  for (const client of clients) client.close();
 });

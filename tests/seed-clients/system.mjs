@@ -1,70 +1,115 @@
-// The real system for one test file: `klatch up --dev` on a port and a folder of its own, and its tokens.
+// The real system for one test file: `klatch up` with its broker, and a second edge beside it, on ports and a folder
+// of their own. Each can be killed (-9) and started again on the same folder and ports.
 
-import { execFile, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 
-const run = promisify(execFile);
-const root = fileURLToPath(new URL("../..", import.meta.url));
-// The variable is for tests alone: the binary refuses KLATCH_* that are no settings of its own.
-const { KLATCH_BIN: binary = join(root, "target", "release", "klatch"), ...environment } = process.env;
-const READY_MS_MAX = 60_000;
+import { Program } from "./program.mjs";
+import { OPERATOR_CONFIG } from "./token.mjs";
 
+export { token } from "./token.mjs";
 export const INTERNAL_API_KEY = "a-test-key-of-the-operators-own-servers";
+/** Shorter than the default, so that what a killed edge leaves behind is gone sooner. */
+const LEASE_MS = "2000";
 
-/** Starts the system; `stop` ends it and its broker, and removes its folder. */
-export async function start() {
+/**
+ * Starts the system on two edges; `stop` ends it and removes its folder.
+ *
+ * `variables` are given to both edges. With `trusted: false` it runs as an operator runs it: without `--dev`, so that
+ * no client names itself, and with the operator's key for tokens (`operatorToken`).
+ */
+export async function start({ variables = {}, trusted = true } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "klatch-seed-"));
-  const port = await freePort();
-  const address = `127.0.0.1:${port}`;
-  const said = [];
-  const child = spawn(binary, ["up", "--dev", "--data", folder, "--listen", address], {
-    cwd: root,
-    env: { ...environment, INTERNAL_API_KEY },
-    stdio: ["ignore", "pipe", "pipe"],
+  const config = join(folder, "klatch.toml");
+  if (!trusted) await writeFile(config, OPERATOR_CONFIG);
+  const system = new System(folder, await freePorts(2), {
+    how: trusted ? ["--dev"] : ["--config", config],
+    variables: { INTERNAL_API_KEY, KLATCH_EDGE__LEASE_MS: LEASE_MS, ...variables },
   });
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => said.push(chunk));
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  const stop = async () => {
-    child.kill("SIGTERM");
-    await ended;
-    await rm(folder, { recursive: true, force: true });
-  };
   try {
-    await ready(`http://${address}/readyz`, ended);
+    await system.startAll();
   } catch (error) {
-    await stop();
-    throw new Error(`${error.message}; it said:\n${Buffer.concat(said)}`);
+    await system.stop();
+    throw error;
   }
-  return { http: `http://${address}`, ws: `ws://${address}`, stop };
+  return system;
 }
 
-/** A token of somebody, as the command line mints it. */
-export async function token(user, name) {
-  const { stdout } = await run(binary, ["token", "mint", "--dev", "--user", user, "--name", name], { env: environment });
-  return stdout.trim();
-}
+class System {
+  /** Each edge's addresses: `{ http, ws }`. The first is `klatch up`'s own, the second stands alone. */
+  edges;
+  #folder;
+  #how;
+  #variables;
+  #programs = [];
 
-async function ready(address, ended) {
-  const deadline = Date.now() + READY_MS_MAX;
-  let isOver = false;
-  ended.then(() => (isOver = true));
-  while (Date.now() < deadline && !isOver) {
-    const answer = await fetch(address).catch(() => undefined);
-    if (answer?.status === 200) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  constructor(folder, ports, { how, variables }) {
+    this.#folder = folder;
+    this.#how = how;
+    this.#variables = variables;
+    this.edges = ports.map((port) => ({ port, http: `http://127.0.0.1:${port}`, ws: `ws://127.0.0.1:${port}` }));
+    ({ http: this.http, ws: this.ws } = this.edges[0]);
   }
-  throw new Error(isOver ? `${binary} ended at once` : `${binary} was not ready in ${READY_MS_MAX} ms`);
+
+  /** Everything that one edge's process has printed since its start. */
+  said(edge) {
+    return this.#programs[edge].said;
+  }
+
+  /** The broker's address: `klatch up` writes it into its folder. */
+  async broker() {
+    return (await readFile(join(this.#folder, "data", "broker", "url"), "utf8")).trim();
+  }
+
+  async startAll() {
+    await this.startEdge(0);
+    await this.startEdge(1);
+  }
+
+  /** Starts an edge on the port that it had before; the first one brings broker and projector along. */
+  async startEdge(edge) {
+    const { http, port } = this.edges[edge];
+    const part = edge === 0 ? ["up", "--data", join(this.#folder, "data")] : ["edge", "--nats", await this.broker()];
+    const args = [...part, ...this.#how, "--listen", `127.0.0.1:${port}`];
+    this.#programs[edge] = new Program(args, this.#variables);
+    await this.#programs[edge].ready(http);
+  }
+
+  /** Kills the second edge (-9), which everybody on it notices; the rest goes on. */
+  async killEdge() {
+    await this.#programs[1].kill();
+  }
+
+  /** Kills everything at once (-9): both edges, the projector, and the broker with them. */
+  async killAll() {
+    const broker = Number(await readFile(join(this.#folder, "data", "broker", "nats-server.pid"), "utf8"));
+    await Promise.all(this.#programs.map((program) => program.kill()));
+    killed(broker);
+  }
+
+  async stop() {
+    await this.#programs[1]?.stop();
+    await this.#programs[0]?.stop();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
 }
 
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+function killed(pid) {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    // Often it dies with the process that started it.
+    if (error.code !== "ESRCH") throw error;
+  }
+}
+
+/** Ports that nobody listens on; all of them different. */
+export async function freePorts(count) {
+  const servers = Array.from({ length: count }, () => createServer());
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.listen(0, "127.0.0.1", resolve))));
+  const ports = servers.map((server) => server.address().port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
 }
