@@ -4,6 +4,7 @@
 //! Both are needed because Socket.IO's library owns its WebSockets: it neither says when an event is out, nor can it end
 //! a connection whose client takes nothing (socketioxide 0.18.9: `disconnect` fails while its queue is full).
 
+use std::fmt;
 use std::io;
 use std::net::Shutdown;
 use std::pin::Pin;
@@ -15,7 +16,6 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
 
 /// Bytes of an HTTP answer's head that are looked at for what follows it.
@@ -26,7 +26,13 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub(crate) struct Wire {
     tcp: TcpStream,
     events_out: AtomicU64,
-    progress: Mutex<Option<Arc<Notify>>>,
+    listener: Mutex<Option<Arc<dyn Progress>>>,
+}
+
+/// Somebody who waits for what was written to be out.
+pub(crate) trait Progress: fmt::Debug + Send + Sync {
+    /// More events are with the kernel.
+    fn more_is_out(&self);
 }
 
 impl Wire {
@@ -41,16 +47,16 @@ impl Wire {
         self.events_out.load(Ordering::Acquire)
     }
 
-    /// Tells somebody whenever more events are out.
-    pub(crate) fn tell(&self, progress: Arc<Notify>) {
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+    /// Tells somebody whenever more events are out, for as long as the connection lasts.
+    pub(crate) fn tell(&self, listener: Arc<dyn Progress>) {
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
     }
 
     fn wrote(&self, events: u64) {
         if events > 0 {
             self.events_out.fetch_add(events, Ordering::Release);
-            if let Some(progress) = &*self.progress.lock().unwrap_or_else(PoisonError::into_inner) {
-                progress.notify_waiters();
+            if let Some(listener) = &*self.listener.lock().unwrap_or_else(PoisonError::into_inner) {
+                listener.more_is_out();
             }
         }
     }
@@ -70,7 +76,7 @@ pub(crate) struct Stream {
 impl Stream {
     /// A client that takes nothing of what is written to it for `write_within` is cut.
     pub(crate) fn new(tcp: TcpStream, write_within: Duration) -> (Self, Arc<Wire>) {
-        let wire = Arc::new(Wire { tcp, events_out: AtomicU64::new(0), progress: Mutex::default() });
+        let wire = Arc::new(Wire { tcp, events_out: AtomicU64::new(0), listener: Mutex::default() });
         (Stream { wire: Some(wire.clone()), frames: Frames::default(), write_within, stalled: None }, wire)
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use crate::stream::Wire;
+use crate::stream::{Progress, Wire};
 
 /// Between packets in a poll's answer (Engine.IO protocol 4).
 const SEPARATOR: u8 = 0x1E;
@@ -25,7 +25,7 @@ pub(super) struct Link {
     sent: AtomicU64,
     polled: Mutex<Polled>,
     is_cut: AtomicBool,
-    progress: Arc<Notify>,
+    progress: Notify,
 }
 
 /// Events in answers to polls.
@@ -60,8 +60,8 @@ impl Link {
     }
 
     /// This connection carries the session now: from the beginning, or after polling.
-    pub(super) fn carried_by(&self, wire: &Arc<Wire>) {
-        wire.tell(self.progress.clone());
+    pub(super) fn carried_by(self: &Arc<Self>, wire: &Arc<Wire>) {
+        wire.tell(self.clone());
         *lock(&self.wire) = Arc::downgrade(wire);
         if self.is_cut() {
             wire.cut();
@@ -105,6 +105,12 @@ impl Link {
     }
 }
 
+impl Progress for Link {
+    fn more_is_out(&self) {
+        self.progress.notify_waiters();
+    }
+}
+
 impl Drop for Link {
     fn drop(&mut self) {
         let mut links = lock(&self.links.0);
@@ -115,12 +121,8 @@ impl Drop for Link {
 }
 
 impl Links {
-    /// The session of this id, while it lasts.
-    pub(super) fn get(&self, sid: &str) -> Option<Arc<Link>> {
-        lock(&self.0).get(sid)?.upgrade()
-    }
-
-    /// The session of this id. The namespaces of one share it.
+    /// The session of this id. Its requests and the namespaces that it connects to share it; whoever comes first makes it:
+    /// a poll may be waiting before any namespace is connected to.
     pub(super) fn open(&self, sid: &str) -> Arc<Link> {
         let mut links = lock(&self.0);
         if let Some(link) = links.get(sid).and_then(Weak::upgrade) {
@@ -133,7 +135,7 @@ impl Links {
             sent: AtomicU64::new(0),
             polled: Mutex::default(),
             is_cut: AtomicBool::new(false),
-            progress: Arc::default(),
+            progress: Notify::new(),
         });
         links.insert(sid.to_owned(), Arc::downgrade(&link));
         link
@@ -167,7 +169,6 @@ mod tests {
         let link = links.open("s");
         assert!(Arc::ptr_eq(&link, &links.open("s")));
         drop(link);
-        assert!(links.get("s").is_none());
         assert!(lock(&links.0).is_empty());
     }
 }

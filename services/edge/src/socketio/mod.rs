@@ -97,13 +97,13 @@ async fn carry(State((hub, links)): State<(Arc<Hub>, Links)>, request: Request, 
         return refusal(StatusCode::FORBIDDEN, 4, "Forbidden");
     }
     let query = request.uri().query().unwrap_or_default();
-    let sid = query.split('&').find_map(|pair| pair.strip_prefix("sid="));
-    let Some(link) = sid.and_then(|sid| links.get(sid)) else {
-        if sid.is_none() && hub.draining.is_cancelled() {
+    let Some(sid) = query.split('&').find_map(|pair| pair.strip_prefix("sid=")) else {
+        if hub.draining.is_cancelled() {
             return refusal(StatusCode::SERVICE_UNAVAILABLE, 3, "this server stops");
         }
         return next.run(request).await;
     };
+    let link = links.open(sid);
     if link.is_cut() {
         return refusal(StatusCode::BAD_REQUEST, 1, "Session ID unknown");
     }
