@@ -130,6 +130,11 @@ impl Tongue {
         matches!(self, Tongue::Native).then(|| frame::text(&server::frame("chat.goodbye", goodbye)))
     }
 
+    /// Whether a binary message is answered by an error, rather than by the end of the connection.
+    pub(crate) fn bears_binary(self) -> bool {
+        matches!(self, Tongue::Foreign(_))
+    }
+
     /// Whether a client must sign in within a time; those of dialects are heard without, and told so with each event.
     pub(crate) fn signs_in(self) -> bool {
         matches!(self, Tongue::Native)
@@ -147,6 +152,12 @@ impl Word {
 }
 
 impl Unheard {
+    /// A message that is no text.
+    pub(crate) fn binary() -> Self {
+        let failure = Failure::new(Code::InvalidFrame, "binary messages are not taken");
+        Unheard { id: None, event: String::new(), failure }
+    }
+
     /// For another reason.
     pub(crate) fn because(self, failure: Failure) -> Self {
         Unheard { failure, ..self }

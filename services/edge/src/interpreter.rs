@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use klatch_domain::{Timestamp, UserId};
+use klatch_domain::{Seq, Timestamp, UserId};
 use klatch_wire::Code;
 use klatch_wire::dialects::{Ask, Claim, Dialect, Heard, Sent};
 use klatch_wire::native::Request;
@@ -95,6 +95,8 @@ pub(crate) struct Interpreter {
     rings: mpsc::Receiver<Ring>,
     settles_at: Option<Instant>,
     looks_at: Option<Instant>,
+    /// Where the log stood when the client came in, if that matters and is known.
+    came_at: Option<Seq>,
 }
 
 impl Interpreter {
@@ -114,11 +116,15 @@ impl Interpreter {
             rings,
             settles_at: None,
             looks_at: None,
+            came_at: None,
         }
     }
 
     /// Who it is, as far as its connection says. Refused where the person has too many connections.
     pub(crate) async fn begin(&mut self, caller: Caller) -> Result<(), Failure> {
+        if self.entrance.dialects.iter().any(|dialect| dialect.hears_direct()) {
+            self.came_at = self.hub.log.last_seq().await.ok();
+        }
         match caller {
             Caller::Proven(person) => self.admit(person, Proof::Token)?,
             Caller::Claims(claim) if self.trusts() => {
@@ -301,6 +307,7 @@ impl Interpreter {
     fn admit(&mut self, person: Person, proof: Proof) -> Result<(), Failure> {
         let doorbell = self.dialect.hears_direct().then(|| self.doorbell.clone());
         self.session.admit(person, doorbell)?;
+        self.session.came_at(self.came_at);
         self.proof = proof;
         Ok(())
     }

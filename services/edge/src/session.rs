@@ -73,6 +73,8 @@ pub(crate) struct Session {
     voice: Voice,
     identity: Identity,
     rooms: HashMap<RoomId, Arc<Room>>,
+    /// Where the log stood when the client connected, if that is known.
+    came_at: Option<Seq>,
     typing_told: HashMap<RoomId, Told>,
     typing: Rate,
 }
@@ -94,6 +96,7 @@ impl Session {
             voice,
             identity: Identity::Unknown,
             rooms: HashMap::new(),
+            came_at: None,
             typing_told: HashMap::new(),
             typing: Rate::new(TYPING_PER_SECOND, TYPING_BURST),
             hub,

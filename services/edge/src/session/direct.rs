@@ -85,8 +85,16 @@ impl Session {
     /// Listens to all of the person's rooms of two that it does not listen to yet.
     pub(crate) async fn hear_all_direct(&mut self) -> Result<(), Failure> {
         let Some(person) = self.person().cloned() else { return Ok(()) };
-        let rooms = self.direct_rooms(&person).await?;
+        // Everything stored up to now: a room that was made on another edge a moment ago is among them.
+        let now = self.hub.log.last_seq().await.map_err(unreadable)?;
+        let rooms = self.direct_rooms(&person, now).await?;
         self.hear_direct(rooms).await
+    }
+
+    /// What was written after this session came is for it, too, whatever was delivered to others of the person; what was
+    /// written before, for one of them.
+    pub(crate) fn came_at(&mut self, position: Option<Seq>) {
+        self.came_at = position;
     }
 
     /// Listens to these rooms of two: what the person has not got yet comes first, over all of them in order.
@@ -121,10 +129,8 @@ impl Session {
     }
 
     /// The newest rooms of two that the person is in, as many as a session may be attached to.
-    async fn direct_rooms(&self, person: &Person) -> Result<Vec<RoomId>, Failure> {
+    async fn direct_rooms(&self, person: &Person, min_seq: Seq) -> Result<Vec<RoomId>, Failure> {
         let (mut rooms, mut cursor) = (Vec::new(), None);
-        // Everything stored up to now: a room that was made on another edge a moment ago is among them.
-        let min_seq = self.hub.log.last_seq().await.map_err(unreadable)?;
         let most = self.hub.config.limits.rooms_per_session_max;
         loop {
             let request = RoomsRequest { asker: person.user_id.clone(), limit: ROOMS_MAX, cursor, min_seq };
@@ -151,7 +157,8 @@ impl Session {
         };
         room.enter(self.id, &person.user());
         let delivered = marks.delivered.min(captured.position);
-        Ok(Backlog { room, captured, read: delivered, delivered, waiting: VecDeque::new() })
+        let read = self.came_at.map_or(delivered, |came_at| delivered.min(came_at));
+        Ok(Backlog { room, captured, read, delivered, waiting: VecDeque::new() })
     }
 
     /// Hands on what waits, in portions: the next one when the last is with the client's transport.

@@ -98,8 +98,9 @@ pub(crate) async fn serve(
     hub.metrics.connections.inc();
     let now = Instant::now();
     let limits = &hub.config.limits;
+    let reader = Reader::new(limits);
     let mut connection = Connection {
-        reader: Reader::new(limits),
+        reader: if tongue.bears_binary() { reader.tell_of_binary() } else { reader },
         writer: Writer::new(Duration::from_millis(hub.config.write_ms_max)),
         rate: Rate::new(limits.frames_per_second, limits.frames_burst),
         waiting: VecDeque::new(),
@@ -190,6 +191,7 @@ impl Connection {
                     outbox.answer(tongue.refusal(&unheard));
                 }
             },
+            Incoming::Binary => outbox.answer(tongue.refusal(&Unheard::binary())),
             Incoming::Ping(payload) => outbox.push(Item::live(frame::pong(payload).into())),
             Incoming::Close(code) => answer_close = Some(code),
         });

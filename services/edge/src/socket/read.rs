@@ -26,6 +26,8 @@ thread_local! {
 pub(crate) enum Incoming<'a> {
     /// A whole text message.
     Text(&'a str),
+    /// A message that is no text, for whoever wants to hear of such ([`Reader::tell_of_binary`]).
+    Binary,
     /// To be answered with a pong of the same payload.
     Ping(&'a [u8]),
     /// The client's close, to be answered with this code.
@@ -41,6 +43,7 @@ pub(crate) struct Reader {
     partial: Vec<u8>,
     /// The text message whose fragments are coming in.
     message: Option<Fragments>,
+    tells_of_binary: bool,
 }
 
 #[derive(Debug)]
@@ -67,7 +70,14 @@ impl Reader {
             fragments_max: limits.fragments_max,
             partial: Vec::new(),
             message: None,
+            tells_of_binary: false,
         }
+    }
+
+    /// A message that is no text does not end the connection, but is told of.
+    pub(crate) fn tell_of_binary(mut self) -> Self {
+        self.tells_of_binary = true;
+        self
     }
 
     /// Takes what the socket has, without waiting, and gives `each` what became whole.
@@ -155,6 +165,7 @@ impl Reader {
                     each(Incoming::Text(utf8(&message.text)?));
                 }
             }
+            OpCode::Binary if self.tells_of_binary && frame.fin && self.message.is_none() => each(Incoming::Binary),
             OpCode::Binary => return Err(CloseCode::Unsupported),
             OpCode::Ping => each(Incoming::Ping(&frame.payload)),
             OpCode::Pong => {}

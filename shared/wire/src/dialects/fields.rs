@@ -29,7 +29,7 @@ impl<'a> Fields<'a> {
     pub(super) fn text(self, name: &str) -> Result<&'a str, Failure> {
         match self.given(name) {
             Some(Value::String(text)) if !text.is_empty() => Ok(text),
-            None | Some(Value::String(_)) => Err(empty(name)),
+            None | Some(Value::Null | Value::String(_)) => Err(empty(name)),
             Some(_) => Err(invalid(format!("{name} must be a string"))),
         }
     }
@@ -49,7 +49,7 @@ impl<'a> Fields<'a> {
         let number = self.given(name).and_then(Value::as_u64).filter(|number| *number <= INTEGER_MAX);
         match (number, self.given(name)) {
             (Some(number), _) => parse(&number.to_string()).ok_or_else(|| bad_id(name)),
-            (None, None | Some(Value::String(_))) => self.id(name, parse),
+            (None, None | Some(Value::Null | Value::String(_))) => self.id(name, parse),
             (None, Some(_)) => Err(invalid(format!("{name} must be a whole number or a string"))),
         }
     }
@@ -58,7 +58,7 @@ impl<'a> Fields<'a> {
     pub(super) fn flag(self, name: &str) -> Result<bool, Failure> {
         match self.given(name) {
             Some(Value::Bool(flag)) => Ok(*flag),
-            None => Err(empty(name)),
+            None | Some(Value::Null) => Err(empty(name)),
             Some(_) => Err(invalid(format!("{name} must be a boolean"))),
         }
     }
@@ -73,9 +73,9 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A field; `null` is as good as none.
+    /// A field, if it is there.
     pub(super) fn given(self, name: &str) -> Option<&'a Value> {
-        self.0.get(name).filter(|value| !value.is_null())
+        self.0.get(name)
     }
 }
 
