@@ -1,8 +1,10 @@
 //! What Klatch says to clients and hears from them: frames, error and close codes, limits. Pure: bytes in, types
 //! out, and back; no I/O, no clock.
 //!
-//! [`native`] is the protocol of `GET /chat/ws`; [`query`] is what edges ask the projector.
+//! [`native`] is the protocol of `GET /chat/ws`; [`query`] is what edges ask the projector, [`account`] what
+//! they ask the accounts.
 
+pub mod account;
 pub mod close;
 pub mod code;
 pub mod limits;
