@@ -27,10 +27,6 @@ impl Folded {
         Folded(format!("~{}", email.as_str()))
     }
 
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// As a token of a key.
     pub(crate) fn token(&self) -> String {
         subject::escape(&self.0)
@@ -130,6 +126,6 @@ mod tests {
     #[test]
     fn nobody_is_a_name_that_cannot_be_registered() {
         let nobody = Folded::of_nobody(&Email::parse("a@b.example").unwrap());
-        assert!(parse(nobody.as_str()).is_err());
+        assert!(parse(&nobody.0).is_err());
     }
 }

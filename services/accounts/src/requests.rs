@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::desk::Desk;
 
 /// For how long the service waits for requests under way when it stops.
-const DRAIN: Duration = Duration::from_secs(2);
+const DRAIN: Duration = Duration::from_millis(400);
 
 /// The service, answering.
 #[derive(Debug)]

@@ -71,6 +71,8 @@ struct Claims<'a> {
     name: &'a str,
     iat: i64,
     exp: i64,
+    /// No two tokens are the same.
+    jti: uuid::Uuid,
 }
 
 impl KeyRing {
@@ -118,7 +120,8 @@ impl KeyRing {
         let iat = now.as_ms().div_euclid(1_000);
         let exp = iat.saturating_add(i64::try_from(lifetime_s).unwrap_or(i64::MAX));
         let header = Header { kid: Some(keys.kid.clone()), ..Header::new(Algorithm::EdDSA) };
-        let claims = Claims { iss: issuer, aud: audience, sub: user.as_str(), name: user.as_str(), iat, exp };
+        let jti = uuid::Uuid::new_v4();
+        let claims = Claims { iss: issuer, aud: audience, sub: user.as_str(), name: user.as_str(), iat, exp, jti };
         encode(&header, &claims, &keys.signing).map(Hidden::new)
     }
 

@@ -127,7 +127,7 @@ impl Session {
 
     async fn answer(&mut self, frame: ClientFrame) -> Answer {
         if let Request::Auth(auth) = &frame.request {
-            return self.auth(auth);
+            return self.auth(auth).await;
         }
         let Identity::Known { person, connection } = &self.identity else {
             return Err(Failure::new(Code::NotAuthenticated, "send chat.auth with a token first"));
@@ -156,8 +156,8 @@ impl Session {
     }
 
     /// A first token, or a newer one of the same person.
-    fn auth(&mut self, auth: &Auth) -> Answer {
-        let person = self.hub.verifier.verify(&auth.token)?;
+    async fn auth(&mut self, auth: &Auth) -> Answer {
+        let person = self.hub.verifier.verify_anew(&auth.token).await?;
         match &mut self.identity {
             Identity::Unknown => {
                 let user = User { user_id: person.user_id.clone(), username: person.username.clone() };

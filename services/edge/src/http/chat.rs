@@ -44,7 +44,7 @@ pub(super) async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -
         return (StatusCode::UPGRADE_REQUIRED, headers, "this is a WebSocket: see chat.* in the documentation\n")
             .into_response();
     }
-    let person = match authenticate(&hub, request.uri(), request.headers()) {
+    let person = match authenticate(&hub, request.uri(), request.headers()).await {
         Ok(person) => person,
         Err(failure) => return Problem::from(failure).into_response(),
     };
@@ -64,7 +64,7 @@ pub(super) async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -
 }
 
 /// Who is asking; nobody yet, where there is no token: it may come in the first frame.
-fn authenticate(hub: &Hub, uri: &Uri, headers: &HeaderMap) -> Result<Option<Person>, Failure> {
+async fn authenticate(hub: &Hub, uri: &Uri, headers: &HeaderMap) -> Result<Option<Person>, Failure> {
     let query = uri.query().unwrap_or_default();
     let names_token = |pair: &str| QUERY_TOKENS.contains(&pair.split('=').next().unwrap_or_default());
     if query.split('&').any(names_token) {
@@ -77,7 +77,7 @@ fn authenticate(hub: &Hub, uri: &Uri, headers: &HeaderMap) -> Result<Option<Pers
     }
     match credential(headers, cookie) {
         Credential::None => Ok(None),
-        Credential::Explicit(token) | Credential::Cookie(token) => Ok(Some(hub.verifier.verify(token)?)),
+        Credential::Explicit(token) | Credential::Cookie(token) => Ok(Some(hub.verifier.verify_anew(token).await?)),
     }
 }
 
@@ -107,7 +107,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// No `Origin`: not a browser. The server's own: the page. Else it must be on the list, to the letter.
-fn is_origin_allowed(allowed: &[String], headers: &HeaderMap) -> bool {
+pub(super) fn is_origin_allowed(allowed: &[String], headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());

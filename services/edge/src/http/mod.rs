@@ -1,13 +1,18 @@
 //! What an edge answers over HTTP. One file a resource.
 
+mod auth;
+mod bearer;
 mod chat;
 mod demo;
 mod health;
 mod page;
 mod problem;
+mod source;
 mod stats;
 mod system_message;
+mod users;
 
+pub(crate) use source::Peer;
 pub(crate) use stats::answer_census;
 
 use std::sync::Arc;
@@ -36,9 +41,24 @@ pub(crate) fn routes(hub: Arc<Hub>) -> Router {
         .route("/stats", get(stats::stats))
         .route("/send-system-message", post(system_message::send))
         .route("/demo", get(demo::people))
+        .merge(accounts())
         .fallback(page::page)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(hub)
+}
+
+/// What the accounts do for people.
+fn accounts() -> Router<Arc<Hub>> {
+    Router::new()
+        .route("/auth/register", post(auth::register))
+        .route("/auth/verify", post(auth::verify))
+        .route("/auth/login", post(auth::login))
+        .route("/auth/refresh", post(auth::refresh))
+        .route("/auth/logout", post(auth::logout))
+        .route("/auth/me", get(auth::me))
+        .route("/.well-known/jwks.json", get(auth::jwks))
+        .route("/api/users", get(users::search))
+        .layer(DefaultBodyLimit::max(auth::BODY_BYTES_MAX))
 }
 
 /// The operator's own server asks: `x-internal-api-key`, compared in constant time, before any body is read.
