@@ -17,6 +17,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service;
 
+use crate::http::Peer;
 use crate::hub::Hub;
 use crate::stream::Stream;
 
@@ -45,9 +46,9 @@ pub(crate) async fn accept(hub: Arc<Hub>, listener: TcpListener, routes: Router)
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((tcp, _)) => {
+            Ok((tcp, peer)) => {
                 let _ = tcp.set_nodelay(true);
-                hub.tasks.spawn(serve(hub.clone(), tcp, routes.clone()));
+                hub.tasks.spawn(serve(hub.clone(), tcp, Peer(peer), routes.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "can't accept a connection");
@@ -57,12 +58,13 @@ pub(crate) async fn accept(hub: Arc<Hub>, listener: TcpListener, routes: Router)
     }
 }
 
-async fn serve(hub: Arc<Hub>, tcp: TcpStream, routes: Router) {
+async fn serve(hub: Arc<Hub>, tcp: TcpStream, peer: Peer, routes: Router) {
     let (stream, wire) = Stream::new(tcp, Duration::from_millis(hub.config.write_ms_max));
     let wire = Arc::downgrade(&wire);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let mut routes = routes.clone();
         request.extensions_mut().insert(wire.clone());
+        request.extensions_mut().insert(peer);
         async move {
             let answer = tokio::time::timeout(ANSWER_WITHIN, routes.call(request.map(Body::new))).await;
             Ok::<_, Infallible>(match answer {

@@ -22,6 +22,9 @@ pub struct Config {
     /// Origins whose pages may connect with a cookie, exactly as browsers write them (`https://chat.example.com`).
     /// The server's own origin always may; `*` never covers cookies.
     pub origins: Vec<String>,
+    /// How many proxies of the operator's stand before the edge, each of which adds to `X-Forwarded-For`: the outermost of
+    /// them says who asks. With 0 nothing in that header is believed.
+    pub proxies: usize,
     /// The key of the operator's own servers (`x-internal-api-key`). Without one, what needs it is refused.
     pub internal_api_key: Option<Secret>,
     /// What clients can meet.
@@ -78,6 +81,7 @@ impl Default for Config {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_DEFAULT))],
             auth: AuthConfig::default(),
             origins: Vec::new(),
+            proxies: 0,
             internal_api_key: None,
             limits: Limits::default(),
             rooms: RoomsConfig::default(),

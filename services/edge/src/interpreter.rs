@@ -269,7 +269,7 @@ impl Interpreter {
     /// The client says who it is. What a token says is never changed by that.
     async fn identify(&mut self, dialect: &'static dyn Dialect, claim: Claim) -> Result<Value, Failure> {
         let (person, proof) = match &claim.token {
-            Some(token) => (self.hub.verifier.verify(token)?, Proof::Token),
+            Some(token) => (self.hub.verifier.verify_anew(token).await?, Proof::Token),
             None if self.proof == Proof::Token => match self.session.person() {
                 Some(person) => (person.clone(), Proof::Token),
                 None => return Err(unknown()),

@@ -10,6 +10,7 @@ pub mod config;
 pub mod token;
 
 mod accept;
+mod accounts;
 mod act;
 mod announce;
 mod client;
@@ -145,5 +146,6 @@ async fn upkeep(hub: Arc<Hub>) {
         hub.announcements.run(&hub.log, &hub.edge),
         members::follow(hub.clone()),
         http::answer_census(hub.clone()),
+        token::keep_keys(hub.clone()),
     );
 }

@@ -128,7 +128,7 @@ impl Session {
     /// Works on one request to its end. With an `id` of the client's own it may be repeated safely.
     pub(crate) async fn perform(&mut self, request: Request, id: Option<ClientId>) -> Answer {
         if let Request::Auth(auth) = &request {
-            return self.auth(auth);
+            return self.auth(auth).await;
         }
         let Identity::Known { person, connection } = &self.identity else {
             return Err(Failure::new(Code::NotAuthenticated, "send chat.auth with a token first"));
@@ -157,8 +157,8 @@ impl Session {
     }
 
     /// A first token, or a newer one of the same person.
-    fn auth(&mut self, auth: &Auth) -> Answer {
-        let person = self.hub.verifier.verify(&auth.token)?;
+    async fn auth(&mut self, auth: &Auth) -> Answer {
+        let person = self.hub.verifier.verify_anew(&auth.token).await?;
         let user = person.user();
         match &mut self.identity {
             Identity::Unknown => {

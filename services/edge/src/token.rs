@@ -3,18 +3,32 @@
 //! A key is pinned to its algorithm; nothing is taken from the token's own header but the `kid` that picks among
 //! keys of that very algorithm. `exp`, `iss`, `aud` and `sub` must be there (jsonwebtoken checks `iss` and `aud` only
 //! where they are present, unless they are required).
+//!
+//! Keys stand in the configuration, or come from elsewhere, now and then or when a token names one that nobody here
+//! knows: from our own accounts, from the operator's address (`source.rs`).
+
+mod key;
+mod source;
 
 use std::fmt;
+use std::sync::Arc;
 
+use jsonwebtoken::Validation;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use klatch_domain::commands::Actor;
 use klatch_domain::{Timestamp, UserId};
+pub use klatch_service::Secret;
 use klatch_wire::Code;
+use klatch_wire::account::JwksResponse;
 use klatch_wire::native::server::{Failure, User};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use subtle::ConstantTimeEq;
+
+pub use key::{BadKeys, KeyConfig};
+pub(crate) use source::keep_keys;
+
+use key::{Issuance, Key};
+use source::Source;
 
 /// The longest token that is looked at, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -22,33 +36,6 @@ const TOKEN_BYTES_MAX: usize = 8 * 1024;
 const NAME_BYTES_MAX: usize = 256;
 /// Clocks may differ by so much, in seconds.
 const LEEWAY_S: u64 = 5;
-
-/// Text that no log shows.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps it.
-    pub fn new(text: impl Into<String>) -> Self {
-        Secret(text.into())
-    }
-
-    /// Compares in a time that depends on the lengths alone.
-    pub fn matches(&self, other: &[u8]) -> bool {
-        self.0.as_bytes().ct_eq(other).into()
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<secret>")
-    }
-}
 
 /// Who is believed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +50,19 @@ pub struct AuthConfig {
     pub trust_client_identity: bool,
     /// The keys that tokens are verified with.
     pub keys: Vec<KeyConfig>,
+    /// Where the operator publishes further keys, as a JSON Web Key Set (RFC 7517): https, or http on this machine. Asked
+    /// every few minutes, and when a token names a key that is not known.
+    pub jwks_url: Option<String>,
+    /// Whether tokens of Klatch's own accounts are believed, and `/auth/…` served. Where nothing is said: if there are
+    /// neither `keys` nor a `jwks_url`. Beside those, anybody could register the name of somebody whom they know.
+    pub accounts: Option<bool>,
+}
+
+impl AuthConfig {
+    /// Whether tokens of Klatch's own accounts are believed.
+    pub fn has_accounts(&self) -> bool {
+        self.accounts.unwrap_or(self.keys.is_empty() && self.jwks_url.is_none())
+    }
 }
 
 impl Default for AuthConfig {
@@ -72,60 +72,10 @@ impl Default for AuthConfig {
             audience: "klatch".into(),
             trust_client_identity: false,
             keys: Vec::new(),
+            jwks_url: None,
+            accounts: None,
         }
     }
-}
-
-/// A key and the one algorithm that it is good for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "algorithm", deny_unknown_fields)]
-pub enum KeyConfig {
-    /// HMAC with SHA-256 under a shared secret of at least 32 bytes.
-    HS256 {
-        /// The secret.
-        secret: Secret,
-        /// Which tokens it is for, where there are several.
-        #[serde(default)]
-        kid: Option<String>,
-    },
-    /// Ed25519 under a public key in PEM.
-    EdDSA {
-        /// The key.
-        public_pem: String,
-        /// Which tokens it is for, where there are several.
-        #[serde(default)]
-        kid: Option<String>,
-    },
-    /// ECDSA on P-256 under a public key in PEM.
-    ES256 {
-        /// The key.
-        public_pem: String,
-        /// Which tokens it is for, where there are several.
-        #[serde(default)]
-        kid: Option<String>,
-    },
-    /// RSA PKCS#1 v1.5 with SHA-256 under a public key in PEM.
-    RS256 {
-        /// The key.
-        public_pem: String,
-        /// Which tokens it is for, where there are several.
-        #[serde(default)]
-        kid: Option<String>,
-    },
-}
-
-/// Why the keys can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BadKeys {
-    /// Nobody could ever sign in.
-    #[error("auth.keys is empty: name a key that tokens are verified with, or start with --dev")]
-    None,
-    /// A secret that can be guessed.
-    #[error("auth.keys: an HS256 secret has at least 32 bytes (RFC 7518, 3.2)")]
-    ShortSecret,
-    /// Not a public key.
-    #[error("auth.keys: not a public key in PEM: {0}")]
-    NotAKey(jsonwebtoken::errors::Error),
 }
 
 /// Somebody whose token holds.
@@ -170,13 +120,16 @@ pub enum BadToken {
     /// It never did, here.
     #[error("the token does not hold: {0}")]
     Invalid(&'static str),
+    /// It may, for all that is known here.
+    #[error("the token does not hold: no key here is for its algorithm and kid")]
+    UnknownKey,
 }
 
 impl From<BadToken> for Failure {
     fn from(bad: BadToken) -> Self {
         let code = match bad {
             BadToken::Expired => Code::TokenExpired,
-            BadToken::Invalid(_) => Code::NotAuthenticated,
+            BadToken::Invalid(_) | BadToken::UnknownKey => Code::NotAuthenticated,
         };
         Failure::new(code, bad.to_string())
     }
@@ -192,96 +145,100 @@ struct Claims {
     picture: Option<String>,
 }
 
-struct Key {
-    kid: Option<String>,
-    algorithm: Algorithm,
-    key: DecodingKey,
-}
-
 /// Verifies tokens.
 pub struct Verifier {
-    keys: Vec<Key>,
-    issuer: String,
-    audience: String,
+    configured: Vec<Key>,
+    accounts: Option<Source>,
+    operator: Option<Source>,
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("issuer", &self.issuer).field("keys", &self.keys.len()).finish()
+        let keys = |source: &Option<Source>| source.as_ref().map(|source| source.keys().len());
+        f.debug_struct("Verifier")
+            .field("configured", &self.configured.len())
+            .field("accounts", &keys(&self.accounts))
+            .field("operator", &keys(&self.operator))
+            .finish()
     }
 }
 
 impl Verifier {
-    /// Reads the keys.
+    /// Reads the keys of the configuration; others come later.
     pub fn new(config: &AuthConfig) -> Result<Self, BadKeys> {
-        if config.keys.is_empty() {
+        let issuance = Arc::new(Issuance { issuer: config.issuer.clone(), audience: config.audience.clone() });
+        let configured =
+            config.keys.iter().map(|key| Key::configured(key, &issuance)).collect::<Result<Vec<_>, _>>()?;
+        let operator = config.jwks_url.as_deref().map(|url| Source::at_url(url, issuance)).transpose()?;
+        let accounts = config.has_accounts().then(Source::accounts);
+        if configured.is_empty() && operator.is_none() && accounts.is_none() {
             return Err(BadKeys::None);
         }
-        let keys = config.keys.iter().map(read_key).collect::<Result<_, _>>()?;
-        Ok(Verifier { keys, issuer: config.issuer.clone(), audience: config.audience.clone() })
+        Ok(Verifier { configured, accounts, operator })
     }
 
-    /// Whom the token names.
+    /// Whom the token names, by the keys that are known now.
     pub fn verify(&self, token: &str) -> Result<Person, BadToken> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(BadToken::Invalid("it is too long"));
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| BadToken::Invalid("it is no JSON Web Token"))?;
-        let mut refusal = BadToken::Invalid("no key here is for its algorithm and kid");
-        for key in self.keys.iter().filter(|key| key.algorithm == header.alg) {
-            if key.kid.is_some() && key.kid != header.kid {
-                continue;
-            }
-            match self.verify_with(key, token) {
+        let fetched: Vec<_> = self.sources().map(Source::keys).collect();
+        let keys = self.configured.iter().chain(fetched.iter().flat_map(|keys| keys.iter()));
+        let mut refusal = BadToken::UnknownKey;
+        for key in keys.filter(|key| key.may_have_signed(&header)) {
+            match verify_with(key, token) {
                 Ok(person) => return Ok(person),
-                Err(why) => refusal = why,
+                // It is this key's, and over.
+                Err(BadToken::Expired) => return Err(BadToken::Expired),
+                // A key without a name is tried on every token: that it doesn't fit says nothing.
+                Err(why) if key.is_named() || header.kid.is_none() => refusal = why,
+                Err(_) => {}
             }
         }
         Err(refusal)
     }
 
-    fn verify_with(&self, key: &Key, token: &str) -> Result<Person, BadToken> {
-        let mut validation = Validation::new(key.algorithm);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.set_issuer(&[&self.issuer]);
-        validation.set_audience(&[&self.audience]);
-        validation.validate_nbf = true;
-        validation.leeway = LEEWAY_S;
-        let claims =
-            jsonwebtoken::decode::<Claims>(token, &key.key, &validation).map_err(|e| explain(e.kind()))?.claims;
-        let user_id = UserId::parse(&claims.sub).map_err(|_| BadToken::Invalid("its sub is no user id"))?;
-        if user_id.is_reserved() {
-            return Err(BadToken::Invalid("its sub is reserved for the server"));
+    /// The same; a token whose key is not known here is worth one more look at where keys come from, within a moment.
+    pub(crate) async fn verify_anew(&self, token: &str) -> Result<Person, BadToken> {
+        match self.verify(token) {
+            Err(BadToken::UnknownKey) => {}
+            verified => return verified,
         }
-        let username = claims.name.filter(|name| !name.is_empty()).unwrap_or(claims.sub);
-        if username.len() > NAME_BYTES_MAX || username.chars().any(char::is_control) {
-            return Err(BadToken::Invalid("its name is too long or holds control characters"));
-        }
-        let avatar = claims.picture.filter(|url| url.len() <= 1_024 && url.starts_with("https://"));
-        let expires = Timestamp::from_ms(i64::try_from(claims.exp).unwrap_or(i64::MAX / 1_000).saturating_mul(1_000));
-        Ok(Person { user_id, username, avatar, expires })
+        futures_util::future::join_all(self.sources().map(Source::look_again)).await;
+        self.verify(token)
+    }
+
+    /// The keys of our own accounts, as they publish them; none where there are no accounts, or none answered yet.
+    pub(crate) fn published(&self) -> Option<Arc<JwksResponse>> {
+        self.accounts.as_ref().and_then(Source::published)
+    }
+
+    fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.accounts.iter().chain(&self.operator)
     }
 }
 
-fn read_key(config: &KeyConfig) -> Result<Key, BadKeys> {
-    let (kid, algorithm, key) = match config {
-        KeyConfig::HS256 { secret, kid } => {
-            if secret.as_bytes().len() < 32 {
-                return Err(BadKeys::ShortSecret);
-            }
-            (kid, Algorithm::HS256, Ok(DecodingKey::from_secret(secret.as_bytes())))
-        }
-        KeyConfig::EdDSA { public_pem, kid } => {
-            (kid, Algorithm::EdDSA, DecodingKey::from_ed_pem(public_pem.as_bytes()))
-        }
-        KeyConfig::ES256 { public_pem, kid } => {
-            (kid, Algorithm::ES256, DecodingKey::from_ec_pem(public_pem.as_bytes()))
-        }
-        KeyConfig::RS256 { public_pem, kid } => {
-            (kid, Algorithm::RS256, DecodingKey::from_rsa_pem(public_pem.as_bytes()))
-        }
-    };
-    Ok(Key { kid: kid.clone(), algorithm, key: key.map_err(BadKeys::NotAKey)? })
+fn verify_with(key: &Key, token: &str) -> Result<Person, BadToken> {
+    let mut validation = Validation::new(key.algorithm());
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation.set_issuer(&[&key.issuance().issuer]);
+    validation.set_audience(&[&key.issuance().audience]);
+    validation.validate_nbf = true;
+    validation.leeway = LEEWAY_S;
+    let claims =
+        jsonwebtoken::decode::<Claims>(token, key.decoding(), &validation).map_err(|e| explain(e.kind()))?.claims;
+    let user_id = UserId::parse(&claims.sub).map_err(|_| BadToken::Invalid("its sub is no user id"))?;
+    if user_id.is_reserved() {
+        return Err(BadToken::Invalid("its sub is reserved for the server"));
+    }
+    let username = claims.name.filter(|name| !name.is_empty()).unwrap_or(claims.sub);
+    if username.len() > NAME_BYTES_MAX || username.chars().any(char::is_control) {
+        return Err(BadToken::Invalid("its name is too long or holds control characters"));
+    }
+    let avatar = claims.picture.filter(|url| url.len() <= 1_024 && url.starts_with("https://"));
+    let expires = Timestamp::from_ms(i64::try_from(claims.exp).unwrap_or(i64::MAX / 1_000).saturating_mul(1_000));
+    Ok(Person { user_id, username, avatar, expires })
 }
 
 fn explain(kind: &ErrorKind) -> BadToken {
@@ -298,7 +255,7 @@ fn explain(kind: &ErrorKind) -> BadToken {
 
 #[cfg(test)]
 mod tests {
-    use jsonwebtoken::{EncodingKey, Header, encode};
+    use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
     use serde_json::{Value, json};
 
     use super::*;
@@ -361,6 +318,7 @@ mod tests {
         let short = KeyConfig::HS256 { secret: Secret::new("short"), kid: None };
         let config = |keys| AuthConfig { keys, ..AuthConfig::default() };
         assert!(matches!(Verifier::new(&config(vec![short])), Err(BadKeys::ShortSecret)));
-        assert!(matches!(Verifier::new(&config(vec![])), Err(BadKeys::None)));
+        let nobody = AuthConfig { accounts: Some(false), ..config(vec![]) };
+        assert!(matches!(Verifier::new(&nobody), Err(BadKeys::None)));
     }
 }

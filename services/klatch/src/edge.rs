@@ -18,7 +18,8 @@ Examples:
   klatch edge --nats nats://10.0.0.5:4222 --listen 0.0.0.0:5004
   klatch edge --dev --listen 127.0.0.1:5005       a second edge beside a `klatch up --dev --nats …`
 
-It needs edge.auth.keys (see `klatch config init`), or --dev.")]
+It believes tokens of Klatch's own accounts (`klatch accounts`), or of edge.auth.keys or edge.auth.jwks_url where they are
+set (see `klatch config init`).")]
 pub(crate) struct Args {
     #[command(flatten)]
     nats: NatsFlag,

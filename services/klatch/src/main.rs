@@ -1,6 +1,7 @@
 //! `klatch`: the one binary. It reads the command line, hands over to one subcommand, and turns what that says into an
 //! exit code: 0 done, 1 not done (one line on standard error says why and what to do), 2 misused.
 
+mod accounts;
 mod broker;
 mod config;
 mod data_folder;
@@ -61,6 +62,7 @@ enum Command {
     Up(up::Args),
     Edge(edge::Args),
     Projector(projector::Args),
+    Accounts(accounts::Args),
     #[command(subcommand)]
     Token(token::Command),
     Send(send::Args),
@@ -93,6 +95,7 @@ async fn run(cli: Cli) -> Result<ExitCode, AnyError> {
         Command::Up(args) => up::run(args, file).await,
         Command::Edge(args) => edge::run(args, file).await,
         Command::Projector(args) => projector::run(args, file).await,
+        Command::Accounts(args) => accounts::run(args, file).await,
         Command::Token(command) => token::run(command, file),
         Command::Send(args) => send::run(args, file).await,
         Command::Tail(args) => tail::run(args, file).await,

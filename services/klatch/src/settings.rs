@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) edge: klatch_edge::Config,
     /// What answers for history, rooms and members. Its folder is projector/ below `data` unless it is named.
     pub(crate) projector: klatch_projector::Config,
+    /// Who may have an account of Klatch's own, and what their tokens say.
+    pub(crate) accounts: klatch_accounts::Config,
 }
 
 /// Which NATS server to use.
@@ -59,11 +61,17 @@ impl Default for Settings {
             telemetry: TelemetryConfig::default(),
             edge: klatch_edge::Config::default(),
             projector: klatch_projector::Config::default(),
+            accounts: klatch_accounts::Config::default(),
         }
     }
 }
 
 impl Settings {
+    /// The accounts' own settings, with what they need of others.
+    pub(crate) fn accounts(&self) -> klatch_accounts::Config {
+        klatch_accounts::Config { replicas: self.broker.replicas, ..self.accounts.clone() }
+    }
+
     /// How the service `name` opens the log: at `url`, else where the settings say, else at the broker of a `klatch up`
     /// that runs on the same data folder, else at NATS's usual port on this machine.
     pub(crate) fn log_options(&self, name: &str, url: Option<&str>) -> Options {

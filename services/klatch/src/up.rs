@@ -1,7 +1,7 @@
-//! `klatch up`: the broker, the projector and the edge in one process, and nothing to configure.
+//! `klatch up`: the broker, the projector, the accounts and the edge in one process, and nothing to configure.
 //!
-//! Stopping goes against the flow: first the edge (nobody new, everybody told), then the projector, last the broker. All
-//! of it takes less than ten seconds.
+//! Stopping goes against the flow: first the edge (nobody new, everybody told), then the accounts and the projector, last the
+//! broker. All of it takes less than ten seconds.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -25,9 +25,10 @@ use crate::{AnyError, demo, signer};
 // With the broker's own 2.5 s these make less than the 10 s that a stop may take.
 const EDGE_DRAIN_MS_MAX: u64 = 4_500;
 const EDGE_PATIENCE: Duration = Duration::from_millis(5_000);
-const PROJECTOR_PATIENCE: Duration = Duration::from_millis(2_000);
+const ACCOUNTS_PATIENCE: Duration = Duration::from_millis(500);
+const PROJECTOR_PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// Run everything in one process: broker, projector, edge
+/// Run everything in one process: broker, projector, accounts, edge
 ///
 /// Needs no configuration: it finds nats-server (or fetches it once), keeps everything in ./klatch-data and listens on
 /// 127.0.0.1:5004. Ctrl-C or SIGTERM stops it within ten seconds, the broker last, with nothing lost.
@@ -88,7 +89,9 @@ pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Any
 /// Takes the data folder, starts the broker unless there is one, sees to a key.
 async fn prepare(settings: &mut Settings, health: &Health) -> Result<(DataFolder, Option<Broker>), AnyError> {
     let folder = DataFolder::open(&settings.data).await?;
-    if settings.edge.auth.keys.is_empty() {
+    // Before a key of our own is among them: only keys of the operator's name people that we don't know.
+    settings.edge.auth.accounts = Some(settings.edge.auth.has_accounts());
+    if settings.edge.auth.keys.is_empty() && settings.edge.auth.jwks_url.is_none() {
         settings.edge.auth.keys.push(signer::own_key(folder.path())?);
     }
     settings.edge.drain_ms_max = settings.edge.drain_ms_max.min(EDGE_DRAIN_MS_MAX);
@@ -112,10 +115,14 @@ async fn serve(
     let opening = async {
         let for_edge = Log::open(settings.log_options("klatch-edge", url)).await?;
         let for_projector = Log::open(settings.log_options("klatch-projector", url)).await?;
-        Ok::<_, AnyError>((for_edge, for_projector))
+        let for_accounts = match settings.edge.auth.has_accounts() {
+            true => Some(Log::open(settings.log_options("klatch-accounts", url)).await?),
+            false => None,
+        };
+        Ok::<_, AnyError>((for_edge, for_projector, for_accounts))
     };
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
-    let (for_edge, for_projector) = opened?;
+    let (for_edge, for_projector, for_accounts) = opened?;
 
     let metrics = Metrics::new();
     let announcement =
@@ -126,6 +133,13 @@ async fn serve(
         let bound = |addresses: &[SocketAddr]| announcement.make_when_ready(addresses);
         Ok(klatch_edge::run(edge, for_edge, edge_health, &edge_metrics, bound, stop).await?)
     });
+    if let Some(log) = for_accounts {
+        let (accounts, answering) = (settings.accounts(), health.condition("accounts", "starting"));
+        let accounts_metrics = metrics.clone();
+        services.start("accounts", ACCOUNTS_PATIENCE, |stop| async move {
+            Ok(klatch_accounts::run(accounts, log, stop, answering, &accounts_metrics).await?)
+        });
+    }
     let (projector, caught_up) = (settings.projector.clone(), health.condition("projector", "starting"));
     services.start("projector", PROJECTOR_PATIENCE, |stop| async move {
         Ok(klatch_projector::run(projector, for_projector, stop, caught_up, &metrics).await?)

@@ -21,6 +21,12 @@ pub const EVENTS: &str = "chat.event.>";
 pub const MARKS: &str = "chat.mark.>";
 /// The beginning of every subject that says when a person was last connected.
 const SEEN: &str = "chat.mark.seen.";
+/// The key-value bucket of accounts, sessions and keys.
+pub const ACCOUNTS_BUCKET: &str = "CHAT_ACCOUNTS";
+/// The stream that holds that bucket (ADR-8 of NATS).
+pub const ACCOUNTS_STREAM: &str = "KV_CHAT_ACCOUNTS";
+/// Everything stored in it.
+pub const ACCOUNTS: &str = "$KV.CHAT_ACCOUNTS.>";
 /// Everything stored in `CHAT_PRESENCE`.
 pub const PRESENCE: &str = "chat.presence.>";
 /// Every entry of every room, as stored.
@@ -302,6 +308,16 @@ pub fn query(name: &str) -> String {
     format!("chat.query.{name}")
 }
 
+/// Where the accounts are asked for something.
+pub fn account(name: &str) -> String {
+    format!("chat.account.{name}")
+}
+
+/// Where the value of a key of the accounts' bucket is stored.
+pub fn account_key(key: &str) -> String {
+    format!("$KV.{ACCOUNTS_BUCKET}.{key}")
+}
+
 /// Whether a subject is among those that a pattern with `*` and `>` names (docs.nats.io, subject-based messaging).
 pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
     let mut tokens = subject.split('.');
@@ -345,6 +361,9 @@ mod tests {
         assert_eq!(presence(&general, &ada, &edge), "chat.presence.43.room.general.presence.ada=2El.e1");
         assert_eq!(lease(&edge), "chat.presence.lease.e1");
         assert_eq!(query("history"), "chat.query.history");
+        assert_eq!(account("login"), "chat.account.login");
+        assert!(matches(ACCOUNTS, &account_key("account.ada")));
+        assert_eq!(ACCOUNTS_STREAM, format!("KV_{ACCOUNTS_BUCKET}"));
         assert_eq!(user_control(&user("ben")), format!("chat.user.{:02}.ben.control", shard(&user("ben"))));
     }
 

@@ -2,8 +2,9 @@
 //! out, and back; no I/O, no clock.
 //!
 //! [`native`] is the protocol of `GET /chat/ws`; [`dialects`] are other clients' words for the same; [`query`] is what
-//! edges ask the projector.
+//! edges ask the projector, [`account`] what they ask the accounts.
 
+pub mod account;
 pub mod close;
 pub mod code;
 pub mod dialects;

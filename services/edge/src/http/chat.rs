@@ -41,7 +41,7 @@ const GATEWAY_USERNAME: &str = "x-username";
 
 /// `GET /chat/ws`.
 pub(super) async fn native(State(hub): State<Arc<Hub>>, request: Request) -> Response {
-    let person = match authenticate(&hub, request.uri(), request.headers()) {
+    let person = match authenticate(&hub, request.uri(), request.headers()).await {
         Ok(person) => person,
         Err(failure) => return refused(&request, failure),
     };
@@ -69,7 +69,7 @@ pub(super) async fn root(State(hub): State<Arc<Hub>>, request: Request) -> Respo
     if !is_upgrade_request(&request) {
         return page::page(request.method().clone(), request.uri().clone(), request.headers().clone()).await;
     }
-    let caller = match authenticate(&hub, request.uri(), request.headers()) {
+    let caller = match authenticate(&hub, request.uri(), request.headers()).await {
         Ok(Some(person)) => Caller::Proven(person),
         Ok(None) => Caller::Nobody,
         Err(failure) => return Problem::from(failure).into_response(),

@@ -1,13 +1,9 @@
 //! Who is asking over HTTP: a token in a header, a subprotocol or a cookie, and never in an address.
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use klatch_wire::Code;
 use klatch_wire::native::server::Failure;
-use std::sync::Arc;
 
-use super::problem::Problem;
 use crate::hub::Hub;
 use crate::token::Person;
 
@@ -28,21 +24,8 @@ enum Credential<'a> {
     Cookie(&'a str),
 }
 
-/// Somebody whose token came with the request: what a program's own HTTP call needs.
-pub(super) struct SignedIn(pub(super) Person);
-
-impl FromRequestParts<Arc<Hub>> for SignedIn {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, Problem> {
-        let person = authenticate(hub, &parts.uri, &parts.headers)?;
-        let missing = || Failure::new(Code::NotAuthenticated, "this needs a token: Authorization: Bearer …");
-        Ok(SignedIn(person.ok_or_else(missing)?))
-    }
-}
-
 /// Who is asking; nobody yet, where there is no token: it may come in the first frame.
-pub(crate) fn authenticate(hub: &Hub, uri: &Uri, headers: &HeaderMap) -> Result<Option<Person>, Failure> {
+pub(crate) async fn authenticate(hub: &Hub, uri: &Uri, headers: &HeaderMap) -> Result<Option<Person>, Failure> {
     let query = uri.query().unwrap_or_default();
     let names_token = |pair: &str| QUERY_TOKENS.contains(&pair.split('=').next().unwrap_or_default());
     if query.split('&').any(names_token) {
@@ -55,7 +38,7 @@ pub(crate) fn authenticate(hub: &Hub, uri: &Uri, headers: &HeaderMap) -> Result<
     }
     match credential(headers, cookie) {
         Credential::None => Ok(None),
-        Credential::Explicit(token) | Credential::Cookie(token) => Ok(Some(hub.verifier.verify(token)?)),
+        Credential::Explicit(token) | Credential::Cookie(token) => Ok(Some(hub.verifier.verify_anew(token).await?)),
     }
 }
 
@@ -90,7 +73,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// No `Origin`: not a browser. The server's own: the page. Else it must be on the list, to the letter.
-fn is_origin_allowed(allowed: &[String], headers: &HeaderMap) -> bool {
+pub(super) fn is_origin_allowed(allowed: &[String], headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());

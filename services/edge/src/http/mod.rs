@@ -1,5 +1,7 @@
 //! What an edge answers over HTTP. One file a resource.
 
+mod auth;
+mod bearer;
 mod chat;
 pub(crate) mod credential;
 mod demo;
@@ -7,9 +9,12 @@ mod health;
 mod page;
 mod problem;
 mod seeds;
+mod source;
 mod stats;
 mod system_message;
+mod users;
 
+pub(crate) use source::Peer;
 pub(crate) use stats::answer_census;
 
 use std::sync::Arc;
@@ -46,6 +51,7 @@ pub(crate) fn routes(hub: Arc<Hub>) -> Router {
         .route("/stats", get(stats::stats))
         .route("/send-system-message", post(system_message::send))
         .route("/demo", get(demo::people))
+        .merge(accounts())
         .fallback(page::page)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(hub.clone())
@@ -64,6 +70,20 @@ fn cross_origin(origins: &[String]) -> CorsLayer {
     }
     let named = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     layer.allow_origin(AllowOrigin::list(named)).allow_credentials(true)
+}
+
+/// What the accounts do for people.
+fn accounts() -> Router<Arc<Hub>> {
+    Router::new()
+        .route("/auth/register", post(auth::register))
+        .route("/auth/verify", post(auth::verify))
+        .route("/auth/login", post(auth::login))
+        .route("/auth/refresh", post(auth::refresh))
+        .route("/auth/logout", post(auth::logout))
+        .route("/auth/me", get(auth::me))
+        .route("/.well-known/jwks.json", get(auth::jwks))
+        .route("/api/users", get(users::search))
+        .layer(DefaultBodyLimit::max(auth::BODY_BYTES_MAX))
 }
 
 /// The operator's own server asks: `x-internal-api-key`, compared in constant time, before any body is read.

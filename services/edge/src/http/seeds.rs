@@ -14,7 +14,7 @@ use klatch_wire::native::server::Failure;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::credential::SignedIn;
+use super::bearer::Bearer;
 use super::problem::Problem;
 use crate::hub::Hub;
 
@@ -38,7 +38,7 @@ struct Messages {
 /// The newest messages of a room, oldest first, in seed 001's shape: `GET /api/chat/{room}/history` and
 /// `GET /chat/{room}/history`.
 pub(super) async fn history(
-    SignedIn(person): SignedIn,
+    Bearer(person): Bearer,
     State(hub): State<Arc<Hub>>,
     Path(room): Path<String>,
     page: Result<Query<Page>, QueryRejection>,

@@ -149,7 +149,7 @@ struct Opened {
 
 /// The connect middleware: a token that doesn't hold fails the connection. What is said from here on is taken.
 async fn admit(socket: SocketRef, TryData(auth): TryData<Value>, hub: Arc<Hub>, links: Links) -> Result<(), String> {
-    let (entrance, caller) = identify(&socket, auth.ok().as_ref(), &hub).map_err(|failure| failure.message)?;
+    let (entrance, caller) = identify(&socket, auth.ok().as_ref(), &hub).await.map_err(|failure| failure.message)?;
     let link = links.open(socket.id.as_str());
     if socket.transport_type() == TransportType::Websocket
         && let Some(wire) = wire_of(&socket.req_parts().extensions)
@@ -177,11 +177,14 @@ async fn enter(socket: SocketRef, hub: Arc<Hub>) {
 }
 
 /// Who comes in, and where. What can be known without asking anybody is known here.
-fn identify(socket: &SocketRef, auth: Option<&Value>, hub: &Hub) -> Result<(Entrance, Caller), Failure> {
+async fn identify(socket: &SocketRef, auth: Option<&Value>, hub: &Hub) -> Result<(Entrance, Caller), Failure> {
     let parts = socket.req_parts();
     let given = match auth.and_then(|auth| auth.get("token")) {
         None | Some(Value::Null) => None,
-        Some(Value::String(token)) => Some(hub.verifier.verify(token.strip_prefix("Bearer ").unwrap_or(token))?),
+        Some(Value::String(token)) => {
+            let token = token.strip_prefix("Bearer ").unwrap_or(token);
+            Some(hub.verifier.verify_anew(token).await?)
+        }
         Some(_) => return Err(Failure::new(Code::NotAuthenticated, "auth.token is no string")),
     };
     let in_chat = socket.ns() == "/chat";
@@ -192,7 +195,7 @@ fn identify(socket: &SocketRef, auth: Option<&Value>, hub: &Hub) -> Result<(Entr
     };
     let person = match given {
         Some(person) => Some(person),
-        None => credential::authenticate(hub, &parts.uri, &parts.headers)?,
+        None => credential::authenticate(hub, &parts.uri, &parts.headers).await?,
     };
     let caller = match person {
         Some(person) => Caller::Proven(person),

@@ -1,0 +1,43 @@
+//! `klatch accounts`: the accounts alone, with a broker that runs elsewhere.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use klatch_eventlog::Log;
+use klatch_service::{Health, Metrics, shutdown, telemetry};
+
+use crate::settings::{self, NatsFlag};
+use crate::{AnyError, demo};
+
+/// Run the accounts alone: registration, sign-in, and the keys of the tokens
+///
+/// They keep everything in the broker: run as many as you like beside each other.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  KLATCH_ACCOUNTS__MAIL__HOST=smtp.example.com klatch accounts --nats nats://10.0.0.5:4222
+  nats --server nats://10.0.0.5:4222 micro info klatch-accounts
+
+Codes go out by mail: see accounts.mail in `klatch config init`. docs/accounts.md has the rest.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    nats: NatsFlag,
+    /// Make every code 123456 and print it; with a broker on this machine only
+    #[arg(long)]
+    dev: bool,
+}
+
+pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, AnyError> {
+    let mut settings = settings::read(file, args.nats.layers())?.value;
+    let options = settings.log_options("klatch-accounts", None);
+    if args.dev {
+        demo::apply_to_accounts(&mut settings.accounts, &options.servers)?;
+    }
+    telemetry::init(&settings.telemetry)?;
+    settings::tell_ignored_variables();
+    let shutdown = shutdown::on_signals()?;
+    let Some(log) = shutdown.run_until_cancelled(Log::open(options)).await else { return Ok(ExitCode::SUCCESS) };
+    let ready = Health::new().condition("accounts", "starting");
+    klatch_accounts::run(settings.accounts(), log?, shutdown, ready, &Metrics::new()).await?;
+    Ok(ExitCode::SUCCESS)
+}
