@@ -4,6 +4,7 @@
 //! Each test prints the seed of its choices; `KLATCH_TEST_SEED` repeats them. Nothing waits by the clock: every wait is
 //! for something, with a bound. A test that fails prints what the processes said last, and keeps its recording.
 
+mod accounts;
 mod authority;
 mod bad_input;
 mod durability;

@@ -37,7 +37,7 @@ impl Attempts {
     }
 
     /// One more request from there.
-    pub(crate) fn from_source(&self, source: Option<IpAddr>) -> Result<(), Failure> {
+    pub(crate) fn at_source(&self, source: Option<IpAddr>) -> Result<(), Failure> {
         source.map_or(Ok(()), |source| self.sources.take(&network(source), "requests from this address"))
     }
 
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_network_is_one_source() {
         let attempts = attempts();
-        let from = |address: &str| attempts.from_source(Some(address.parse().unwrap()));
+        let from = |address: &str| attempts.at_source(Some(address.parse().unwrap()));
         for address in ["2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::"] {
             from(address).unwrap();
         }
@@ -136,6 +136,6 @@ mod tests {
         from("2001:db8:0:1::1").unwrap();
         (0..3).for_each(|_| from("192.0.2.1").unwrap());
         assert!(from("::ffff:192.0.2.1").is_err());
-        attempts.from_source(None).unwrap();
+        attempts.at_source(None).unwrap();
     }
 }

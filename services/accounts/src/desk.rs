@@ -84,7 +84,7 @@ impl Desk {
 
     /// One more request from there, about somebody.
     pub(crate) fn admit(&self, source: Option<IpAddr>, name: &str) -> Result<(), Failure> {
-        self.attempts.from_source(source)?;
+        self.attempts.at_source(source)?;
         self.attempts.at_account(name)
     }
 

@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use klatch_eventlog::Log;
 use klatch_service::{Condition, Metrics};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use bucket::OpenError;
@@ -47,7 +47,7 @@ use bucket::Bucket;
 use clock::Clock;
 use desk::Desk;
 use directory::Directory;
-use mail::{Mailer, Post};
+use mail::Post;
 use numbers::Numbers;
 use password::Hasher;
 use requests::Serving;
@@ -91,12 +91,12 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let client = log.client().ok_or(RunError::NoBroker)?;
     let numbers = Numbers::register(metrics);
-    let opening = open(client, &config, &ready);
+    let opening = Box::pin(open(client, &config, &ready));
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
     let (bucket, keys) = opened?;
-    let (post, mailer) = post(&config, &bucket, &numbers)?;
+    let (post, mailer) = Post::open(&config, &bucket, &numbers)?;
     let desk = Arc::new(desk(config, bucket, keys, post, Clock::system(), numbers).await?);
-    let mailing = mailer.map(|(mailer, letters)| tokio::spawn(mailer.run(letters, shutdown.clone())));
+    let mailing = mailer.map(|mailer| tokio::spawn(mailer.run(shutdown.clone())));
     let upkeep = tokio::spawn(upkeep(Arc::clone(&desk), shutdown.clone()));
     let serving = Serving::start(client, &desk).await.map_err(RunError::Service)?;
     ready.ready();
@@ -126,23 +126,6 @@ async fn open(client: &async_nats::Client, config: &Config, ready: &Condition) -
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MAX);
     }
-}
-
-/// How codes get out, and who takes them there.
-fn post(
-    config: &Config,
-    bucket: &Bucket,
-    numbers: &Numbers,
-) -> Result<(Post, Option<(Mailer, mpsc::Receiver<mail::Letter>)>), RunError> {
-    if config.dev_codes {
-        return Ok((Post::Printed, None));
-    }
-    let Some(mailer) = Mailer::new(&config.mail, bucket, numbers)? else {
-        tracing::warn!("nobody can register: there is no accounts.mail.host to send codes through");
-        return Ok((Post::None, None));
-    };
-    let (sender, letters) = mpsc::channel(config.mail.waiting_max.max(1));
-    Ok((Post::Mailed(sender), Some((mailer, letters))))
 }
 
 async fn desk(

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::bucket::{Bucket, BucketError};
-use crate::config::{Encryption, MailConfig};
+use crate::config::{Config, Encryption, MailConfig};
 use crate::name::{Email, Folded};
 use crate::numbers::Numbers;
 use crate::record::{self, Account, EmailOwner};
@@ -101,45 +101,72 @@ impl Stamp<'_> {
 /// Sends mails through one server.
 #[derive(Debug)]
 pub(crate) struct Mailer {
+    letters: mpsc::Receiver<Letter>,
+    sender: Arc<Sender>,
+}
+
+#[derive(Debug)]
+struct Sender {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
     bucket: Bucket,
     numbers: Numbers,
 }
 
-impl Mailer {
-    /// A mailer as configured; none where there is no server.
-    pub(crate) fn new(config: &MailConfig, bucket: &Bucket, numbers: &Numbers) -> Result<Option<Mailer>, BadMail> {
-        let Some(host) = &config.host else { return Ok(None) };
-        let from = config.from.parse().map_err(BadMail::From)?;
-        let builder = match config.encryption {
-            Encryption::Tls => AsyncSmtpTransport::<Tokio1Executor>::relay(host).map_err(BadMail::Transport)?,
-            Encryption::StartTls => {
-                AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(host).map_err(BadMail::Transport)?
-            }
-            Encryption::None => AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host),
+impl Post {
+    /// As configured; with a mailer to run where there is a server for mails.
+    pub(crate) fn open(config: &Config, bucket: &Bucket, numbers: &Numbers) -> Result<(Post, Option<Mailer>), BadMail> {
+        if config.dev_codes {
+            return Ok((Post::Printed, None));
+        }
+        let Some(host) = config.mail.host.as_deref().filter(|host| !host.is_empty()) else {
+            tracing::warn!("nobody can register: there is no accounts.mail.host to send codes through");
+            return Ok((Post::None, None));
         };
-        let mut builder = builder.timeout(Some(SENT_WITHIN));
-        if let Some(port) = config.port {
-            builder = builder.port(port);
-        }
-        if let (Some(user), Some(password)) = (&config.username, &config.password) {
-            builder = builder.credentials(Credentials::new(user.clone(), password.reveal().to_owned()));
-        }
-        Ok(Some(Mailer { transport: builder.build(), from, bucket: bucket.clone(), numbers: numbers.clone() }))
+        let (post, letters) = mpsc::channel(config.mail.waiting_max.max(1));
+        let sender = Sender {
+            transport: transport(host, &config.mail)?,
+            from: config.mail.from.parse().map_err(BadMail::From)?,
+            bucket: bucket.clone(),
+            numbers: numbers.clone(),
+        };
+        Ok((Post::Mailed(post), Some(Mailer { letters, sender: Arc::new(sender) })))
     }
+}
 
+fn transport(host: &str, config: &MailConfig) -> Result<AsyncSmtpTransport<Tokio1Executor>, BadMail> {
+    let builder = match config.encryption {
+        Encryption::Tls => AsyncSmtpTransport::<Tokio1Executor>::relay(host).map_err(BadMail::Transport)?,
+        Encryption::StartTls => {
+            AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(host).map_err(BadMail::Transport)?
+        }
+        Encryption::None => AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host),
+    };
+    let mut builder = builder.timeout(Some(SENT_WITHIN));
+    if let Some(port) = config.port {
+        builder = builder.port(port);
+    }
+    if let (Some(user), Some(password)) = (&config.username, &config.password)
+        && !user.is_empty()
+    {
+        builder = builder.credentials(Credentials::new(user.clone(), password.reveal().to_owned()));
+    }
+    Ok(builder.build())
+}
+
+impl Mailer {
     /// Sends what comes, until the shutdown: what still waits then is not sent, and whoever waits for it registers again.
-    pub(crate) async fn run(self, mut letters: mpsc::Receiver<Letter>, shutdown: CancellationToken) {
-        let letters = futures_util::stream::poll_fn(|context| letters.poll_recv(context));
-        let mailer = Arc::new(self);
-        let sending = letters.for_each_concurrent(SENT_AT_ONCE, move |letter| {
-            let mailer = Arc::clone(&mailer);
-            async move { mailer.deliver(letter).await }
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let letters = futures_util::stream::poll_fn(|context| self.letters.poll_recv(context));
+        let sending = letters.for_each_concurrent(SENT_AT_ONCE, |letter| {
+            let sender = Arc::clone(&self.sender);
+            async move { sender.deliver(letter).await }
         });
         shutdown.run_until_cancelled(sending).await;
     }
+}
 
+impl Sender {
     async fn deliver(&self, letter: Letter) {
         for pause in PAUSES.into_iter().map(Some).chain([None]) {
             match self.try_deliver(&letter).await {

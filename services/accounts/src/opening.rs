@@ -24,7 +24,7 @@ const NAMES_MAX: usize = 3;
 
 impl Desk {
     pub(crate) async fn register(&self, request: RegisterRequest) -> Result<RegisterResponse, Failure> {
-        self.attempts.from_source(request.source)?;
+        self.attempts.at_source(request.source)?;
         let invalid = |why: String| Failure::new(Code::InvalidField, why);
         let user_id = name::parse(&request.username).map_err(invalid)?;
         let email = match request.email.as_deref() {

@@ -63,7 +63,7 @@ impl Desk {
     }
 
     pub(crate) async fn refresh(&self, request: RefreshRequest) -> Result<Tokens, Failure> {
-        self.attempts.from_source(request.source)?;
+        self.attempts.at_source(request.source)?;
         let (id, secret) = split(&request.refresh_token).ok_or_else(no_session)?;
         let key = record::session(id);
         for _ in 0..CHANGE_TRIES {
@@ -97,7 +97,7 @@ impl Desk {
 
     /// Ends a session. A token that holds no more is none to complain about: the answer is the same.
     pub(crate) async fn logout(&self, request: LogoutRequest) -> Result<(), Failure> {
-        self.attempts.from_source(request.source)?;
+        self.attempts.at_source(request.source)?;
         let Some((id, secret)) = split(&request.refresh_token) else { return Ok(()) };
         let key = record::session(id);
         for _ in 0..CHANGE_TRIES {

@@ -92,7 +92,7 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<ExitCode, AnyError> {
     let file = cli.config.as_deref();
     match cli.command {
-        Command::Up(args) => up::run(args, file).await,
+        Command::Up(args) => Box::pin(up::run(args, file)).await,
         Command::Edge(args) => edge::run(args, file).await,
         Command::Projector(args) => projector::run(args, file).await,
         Command::Accounts(args) => accounts::run(args, file).await,

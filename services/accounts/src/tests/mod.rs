@@ -1,1 +1,8 @@
-//! Tests over a real nats-server.
+//! Accounts over a real nats-server: several desks are several copies of the service.
+
+mod codes;
+mod copies;
+mod mails;
+mod scene;
+mod sessions;
+mod uniqueness;

@@ -1,6 +1,9 @@
 //! An edge over a log, as clients meet it: over the in-memory log, and where it matters over a real nats-server.
 
+mod accounts;
+mod issuer;
 mod people;
+mod tokens;
 
 use klatch_eventlog::{Log, Options};
 use klatch_testkit::NatsServer;

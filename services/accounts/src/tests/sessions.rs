@@ -1,0 +1,61 @@
+//! Refresh tokens: good once, and what happens when one comes twice.
+
+use std::time::Duration;
+
+use klatch_wire::Code;
+use klatch_wire::account::{Hidden, LogoutRequest};
+
+use super::scene::{PASSWORD, Scene};
+use crate::config::Config;
+
+#[tokio::test]
+async fn each_refresh_gives_the_next_token_and_an_old_one_ends_the_session() {
+    let scene = Scene::new().await;
+    let (mut one, other) = (scene.copy().await, scene.copy().await);
+    one.person("ada").await;
+    let first = one.login("ada", PASSWORD).await.unwrap();
+    let elsewhere = one.login("ada", PASSWORD).await.unwrap();
+    let second = other.refresh(&first.refresh_token).await.unwrap();
+    assert_ne!(second.token, first.token);
+    let third = one.refresh(&second.refresh_token).await.unwrap();
+
+    let refused = other.refresh(&first.refresh_token).await.unwrap_err();
+    assert_eq!(refused.code, Code::NotAuthenticated);
+    assert_eq!(one.refresh(&third.refresh_token).await.unwrap_err(), refused, "the thief's session is over, too");
+    one.refresh(&elsewhere.refresh_token).await.expect("her other session goes on");
+    assert_eq!(other.refresh(&Hidden::new("nonsense")).await.unwrap_err(), refused);
+}
+
+#[tokio::test]
+async fn of_two_who_bring_the_same_token_at_once_one_gets_tokens_and_nobody_keeps_the_session() {
+    let scene = Scene::new().await;
+    let (mut one, other) = (scene.copy().await, scene.copy().await);
+    one.person("ada").await;
+    for _ in 0..20 {
+        let session = one.login("ada", PASSWORD).await.unwrap();
+        let (here, there) = tokio::join!(one.refresh(&session.refresh_token), other.refresh(&session.refresh_token));
+        let won: Vec<_> = [here, there].into_iter().flatten().collect();
+        assert_eq!(won.len(), 1);
+        assert!(one.refresh(&won[0].refresh_token).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_by_logout_and_by_itself() {
+    let scene = Scene::new().await;
+    let mut copy = scene.copy_with(Config { session_lifetime_s: 3_600, ..Config::default() }).await;
+    copy.person("ada").await;
+    let logout = |token: &Hidden| LogoutRequest { refresh_token: token.clone(), source: None };
+
+    let session = copy.login("ada", PASSWORD).await.unwrap();
+    copy.desk.logout(logout(&session.refresh_token)).await.unwrap();
+    assert!(copy.refresh(&session.refresh_token).await.is_err());
+    copy.desk.logout(logout(&session.refresh_token)).await.expect("no news is good news");
+    copy.desk.logout(logout(&Hidden::new("nonsense"))).await.expect("the same");
+
+    let session = copy.login("ada", PASSWORD).await.unwrap();
+    scene.turn(Duration::from_secs(3_599));
+    let session = copy.refresh(&session.refresh_token).await.unwrap();
+    scene.turn(Duration::from_secs(3_600));
+    assert!(copy.refresh(&session.refresh_token).await.is_err());
+}
