@@ -7,6 +7,7 @@ mod data_folder;
 mod demo;
 mod edge;
 mod health;
+mod notifier;
 mod projector;
 mod rebuild;
 mod send;
@@ -61,6 +62,7 @@ enum Command {
     Up(up::Args),
     Edge(edge::Args),
     Projector(projector::Args),
+    Notifier(notifier::Args),
     #[command(subcommand)]
     Token(token::Command),
     Send(send::Args),
@@ -93,6 +95,7 @@ async fn run(cli: Cli) -> Result<ExitCode, AnyError> {
         Command::Up(args) => up::run(args, file).await,
         Command::Edge(args) => edge::run(args, file).await,
         Command::Projector(args) => projector::run(args, file).await,
+        Command::Notifier(args) => notifier::run(args, file).await,
         Command::Token(command) => token::run(command, file),
         Command::Send(args) => send::run(args, file).await,
         Command::Tail(args) => tail::run(args, file).await,

@@ -1,7 +1,7 @@
-//! `klatch up`: the broker, the projector and the edge in one process, and nothing to configure.
+//! `klatch up`: the broker, the projector, the notifier and the edge in one process, and nothing to configure.
 //!
-//! Stopping goes against the flow: first the edge (nobody new, everybody told), then the projector, last the broker. All
-//! of it takes less than ten seconds.
+//! Stopping goes against the flow: first the edge (nobody new, everybody told), then the notifier and the projector, last
+//! the broker. All of it takes less than ten seconds.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -25,9 +25,11 @@ use crate::{AnyError, demo, signer};
 // With the broker's own 2.5 s these make less than the 10 s that a stop may take.
 const EDGE_DRAIN_MS_MAX: u64 = 4_500;
 const EDGE_PATIENCE: Duration = Duration::from_millis(5_000);
-const PROJECTOR_PATIENCE: Duration = Duration::from_millis(2_000);
+const NOTIFIER_DRAIN_MS_MAX: u64 = 250;
+const NOTIFIER_PATIENCE: Duration = Duration::from_millis(500);
+const PROJECTOR_PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// Run everything in one process: broker, projector, edge
+/// Run everything in one process: broker, projector, notifier, edge
 ///
 /// Needs no configuration: it finds nats-server (or fetches it once), keeps everything in ./klatch-data and listens on
 /// 127.0.0.1:5004. Ctrl-C or SIGTERM stops it within ten seconds, the broker last, with nothing lost.
@@ -92,6 +94,7 @@ async fn prepare(settings: &mut Settings, health: &Health) -> Result<(DataFolder
         settings.edge.auth.keys.push(signer::own_key(folder.path())?);
     }
     settings.edge.drain_ms_max = settings.edge.drain_ms_max.min(EDGE_DRAIN_MS_MAX);
+    settings.notifier.drain_ms_max = settings.notifier.drain_ms_max.min(NOTIFIER_DRAIN_MS_MAX);
     if settings.broker.url.is_some() {
         return Ok((folder, None));
     }
@@ -112,10 +115,11 @@ async fn serve(
     let opening = async {
         let for_edge = Log::open(settings.log_options("klatch-edge", url)).await?;
         let for_projector = Log::open(settings.log_options("klatch-projector", url)).await?;
-        Ok::<_, AnyError>((for_edge, for_projector))
+        let for_notifier = Log::open(settings.log_options("klatch-notifier", url)).await?;
+        Ok::<_, AnyError>((for_edge, for_projector, for_notifier))
     };
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
-    let (for_edge, for_projector) = opened?;
+    let (for_edge, for_projector, for_notifier) = opened?;
 
     let metrics = Metrics::new();
     let announcement =
@@ -125,6 +129,11 @@ async fn serve(
     services.start("edge", EDGE_PATIENCE, |stop| async move {
         let bound = |addresses: &[SocketAddr]| announcement.make_when_ready(addresses);
         Ok(klatch_edge::run(edge, for_edge, edge_health, &edge_metrics, bound, stop).await?)
+    });
+    let (notifier, telling, notifier_metrics) =
+        (settings.notifier.clone(), health.condition("notifier", "starting"), metrics.clone());
+    services.start("notifier", NOTIFIER_PATIENCE, |stop| async move {
+        Ok(klatch_notifier::run(notifier, for_notifier, stop, telling, &notifier_metrics).await?)
     });
     let (projector, caught_up) = (settings.projector.clone(), health.condition("projector", "starting"));
     services.start("projector", PROJECTOR_PATIENCE, |stop| async move {
