@@ -8,6 +8,17 @@ use std::collections::HashMap;
 use klatch_domain::{RoomId, UserId};
 use klatch_eventlog::{Log, ReadError};
 
+/// Whom a message is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Receiver {
+    /// Everybody in a room of many; nobody, where somebody talks to themselves.
+    NoOne,
+    /// The other one in a direct room.
+    Person(UserId),
+    /// A direct room whose people are not stored, as far as the server that was asked knows: a replica may lag.
+    Unknown,
+}
+
 /// The two people of each direct room in use.
 #[derive(Debug)]
 pub(crate) struct Directs {
@@ -20,29 +31,21 @@ impl Directs {
         Directs { people: HashMap::new(), kept_max }
     }
 
-    /// Whom a message of `sender` in this room is for; none in a room of many, or where somebody talks to themselves.
-    pub(crate) async fn receiver(
-        &mut self,
-        log: &Log,
-        room: &RoomId,
-        sender: &UserId,
-    ) -> Result<Option<UserId>, ReadError> {
+    /// Whom a message of `sender` in this room is for.
+    pub(crate) async fn receiver(&mut self, log: &Log, room: &RoomId, sender: &UserId) -> Result<Receiver, ReadError> {
         if !room.is_direct() || RoomId::direct(sender, sender) == *room {
-            return Ok(None);
+            return Ok(Receiver::NoOne);
         }
         if let Some(other) = self.people.get(room).and_then(|people| other_of(room, sender, people)) {
-            return Ok(Some(other));
+            return Ok(Receiver::Person(other));
         }
         let people = log.people(room).await?;
-        let Some(other) = other_of(room, sender, &people) else {
-            // They were stored before any message was: only a replica that lags doesn't know them yet.
-            return Err(ReadError::Unavailable(format!("the two people of {room} are not known yet")));
-        };
+        let Some(other) = other_of(room, sender, &people) else { return Ok(Receiver::Unknown) };
         if self.people.len() >= self.kept_max {
             self.people.clear();
         }
         self.people.insert(room.clone(), people);
-        Ok(Some(other))
+        Ok(Receiver::Person(other))
     }
 }
 

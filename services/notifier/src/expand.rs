@@ -1,21 +1,22 @@
 //! From an event to what is told: the notice on NATS, and a job for each webhook.
 //!
-//! A durable consumer gives each event until it is acknowledged, and it is acknowledged only after the notice went out and
-//! every job was stored. So whatever dies in between, nobody misses a message; a repeat has the same id.
+//! A durable consumer gives each event until it is acknowledged, and it is acknowledged only after every job was stored
+//! and the notice went out. So whatever dies in between, nobody misses a message; a repeat has the same id.
 
 use std::time::Duration;
 
 use async_nats::jetstream::{AckKind, Message};
+use bytes::Bytes;
 use futures_util::future::try_join_all;
 use futures_util::{FutureExt, StreamExt};
-use klatch_domain::{Address, Epoch, Event, Seq};
+use klatch_domain::{Epoch, Event, Seq};
 use klatch_eventlog::{AppendError, Consumer, Log, OpenError, ReadError, Stored};
 use klatch_service::Condition;
 use tokio_util::sync::CancellationToken;
 
 use crate::announcement::{self, EventType};
 use crate::config::{Config, Webhook};
-use crate::directs::Directs;
+use crate::directs::{Directs, Receiver};
 use crate::job::Job;
 use crate::numbers::{Numbers, OfWebhook};
 
@@ -26,6 +27,25 @@ const ASK_FOR: Duration = Duration::from_secs(5);
 /// Between tries while the log is not available: doubled each time up to a minute.
 const PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// Tries to find out whom a message of a direct room is for, after which it is told without.
+const RECEIVER_TRIES_MAX: i64 = 8;
+
+/// What an event means for others.
+enum Meaning {
+    Nothing,
+    Tell(Notice),
+    /// Whom it is for is not known yet.
+    NotYet,
+}
+
+/// What is told of one message.
+struct Notice {
+    /// For each webhook.
+    job: Job,
+    /// On NATS.
+    told: Bytes,
+}
 
 /// Something that will pass.
 #[derive(Debug, thiserror::Error)]
@@ -116,13 +136,16 @@ impl Expansion {
         Ok((self.log.refresh_epoch().await? == epoch).then_some(seq))
     }
 
-    /// All or none: what can't be told is given back, and comes again.
+    /// What can't be told is given back, and comes again.
     async fn tell_all(&mut self, messages: &[Message]) -> Result<(), Trouble> {
-        if let Err(trouble) = self.tell(messages).await {
-            give_back(messages, Some(PAUSE)).await;
-            return Err(trouble);
-        }
-        for message in messages {
+        let settled = match self.tell(messages).await {
+            Ok(settled) => settled,
+            Err(trouble) => {
+                give_back(messages, Some(PAUSE)).await;
+                return Err(trouble);
+            }
+        };
+        for message in settled {
             // One that is lost is only a repeat.
             if let Err(error) = message.ack().await {
                 tracing::debug!(%error, "not acknowledged");
@@ -134,55 +157,68 @@ impl Expansion {
         Ok(())
     }
 
-    async fn tell(&mut self, messages: &[Message]) -> Result<(), Trouble> {
+    /// Tells of all these, and says with which it is through; only one whose receiver is not known yet it puts off.
+    async fn tell<'a>(&mut self, messages: &'a [Message]) -> Result<Vec<&'a Message>, Trouble> {
+        let (mut notices, mut settled) = (Vec::new(), Vec::new());
+        for message in messages {
+            match self.meaning(message).await? {
+                Meaning::NotYet => {
+                    give_back([message], Some(PAUSE)).await;
+                    continue;
+                }
+                Meaning::Tell(notice) => notices.push(notice),
+                Meaning::Nothing => {}
+            }
+            settled.push(message);
+        }
+        if notices.is_empty() {
+            return Ok(settled);
+        }
+        // The jobs first: stored twice they are stored once, but what is told twice is heard twice.
+        try_join_all(notices.iter().map(|notice| self.put(&notice.job))).await?;
         let connections = self.log.connections();
-        let mut jobs = Vec::new();
-        for stored in messages.iter().filter_map(Stored::of_delivery) {
-            if let Some(job) = self.tell_of(&stored).await? {
-                jobs.push(job);
+        for Notice { job, told } in &notices {
+            match self.log.tell_sent(&job.message_id, told.clone()).await {
+                // A client's frame is much smaller than what NATS takes: this came in by another way.
+                Err(AppendError::TooLarge) => tracing::warn!(seq = job.seq.0, "too large to be told"),
+                told => told?,
             }
         }
-        if jobs.is_empty() {
-            return Ok(());
-        }
-        try_join_all(jobs.iter().map(|job| self.put(job))).await?;
         // What is only told is known to have gone out once a later question was answered over the same connection.
         self.log.last_seq().await?;
         if self.log.connections() != connections {
             return Err(Trouble::Told);
         }
-        self.numbers.told.inc_by(jobs.len() as u64);
-        Ok(())
+        self.numbers.told.inc_by(notices.len() as u64);
+        Ok(settled)
     }
 
-    /// Tells NATS of an event, and says what the webhooks are to be told of.
-    async fn tell_of(&mut self, stored: &Stored) -> Result<Option<Job>, Trouble> {
-        if !matches!(stored.address, Address::Timeline(_)) {
-            return Ok(None);
-        }
+    async fn meaning(&mut self, message: &Message) -> Result<Meaning, Trouble> {
+        let Some(stored) = Stored::of_delivery(message) else { return Ok(Meaning::Nothing) };
         let sent = match stored.event() {
             Ok(Event::MessageSent(sent)) => sent,
-            Ok(_) => return Ok(None),
+            Ok(_) => return Ok(Meaning::Nothing),
             Err(error) => {
                 tracing::warn!(seq = stored.seq.0, %error, "passed over");
                 self.numbers.undecodable.inc();
-                return Ok(None);
+                return Ok(Meaning::Nothing);
             }
         };
-        let receiver = self.directs.receiver(&self.log, &sent.room_id, &sent.user_id).await?;
-        let notice = announcement::message_sent(stored.at, &sent, receiver.as_ref());
-        match self.log.tell_sent(&sent.message_id, notice).await {
-            // A client's frame is much smaller than what NATS takes: this came in by another way.
-            Err(AppendError::TooLarge) => tracing::warn!(seq = stored.seq.0, "too large to be told"),
-            told => told?,
-        }
-        Ok(Some(Job {
-            event_type: EventType::MessageSent,
-            message_id: sent.message_id,
-            room_id: sent.room_id,
-            seq: stored.seq,
-            receiver_id: receiver,
-        }))
+        let receiver_id = match self.directs.receiver(&self.log, &sent.room_id, &sent.user_id).await? {
+            Receiver::Person(other) => Some(other),
+            Receiver::NoOne => None,
+            Receiver::Unknown if message.info().is_ok_and(|info| info.delivered < RECEIVER_TRIES_MAX) => {
+                return Ok(Meaning::NotYet);
+            }
+            Receiver::Unknown => {
+                tracing::warn!(seq = stored.seq.0, "told without its receiver, for nobody knows them");
+                None
+            }
+        };
+        let told = announcement::message_sent(stored.at, &sent, receiver_id.as_ref());
+        let (message_id, room_id) = (sent.message_id, sent.room_id);
+        let job = Job { event_type: EventType::MessageSent, message_id, room_id, seq: stored.seq, receiver_id };
+        Ok(Meaning::Tell(Notice { job, told }))
     }
 
     async fn put(&self, job: &Job) -> Result<(), Trouble> {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use klatch_domain::MessageId;
+use klatch_eventlog::WebhookName;
 use klatch_service::outgoing::Outgoing;
 use klatch_service::{Health, Metrics};
 use klatch_testkit::eventually;
@@ -120,6 +121,17 @@ async fn a_request_that_outlasts_the_consumers_patience_is_still_made_once() {
     for line in lines {
         line.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_makes_no_second_job() {
+    let house = House::new().await;
+    let (crm, other) = (WebhookName::parse("crm").unwrap(), WebhookName::parse("other").unwrap());
+    let id = MessageId::parse("m1").unwrap();
+    for webhook in [&crm, &crm, &other] {
+        house.log.put_job(webhook, &id, "{}".into()).await.unwrap();
+    }
+    assert_eq!(house.stream("CHAT_PUSH").await.info().await.unwrap().state.messages, 2);
 }
 
 #[tokio::test]

@@ -156,6 +156,15 @@ impl Notifier {
         let _ = self.task.await;
     }
 
+    /// Waits until a number is as it should be.
+    pub(super) async fn counts(&self, line: &str, wanted: u64) {
+        eventually(BOUND, line, || async {
+            let number = self.number(line);
+            if number == wanted { Ok(()) } else { Err(number) }
+        })
+        .await;
+    }
+
     pub(super) fn number(&self, line: &str) -> u64 {
         let text = self.metrics.encode();
         let found = text.lines().find_map(|found| found.strip_prefix(&format!("klatch_notifier_{line} ")));
