@@ -64,19 +64,25 @@ pub async fn run(
     ready: Condition,
     metrics: &Metrics,
 ) -> Result<(), RunError> {
-    let outgoing = Outgoing::new(&config.outgoing).map_err(RunError::Outgoing)?;
-    config.check(&outgoing)?;
+    config.check()?;
     let numbers = Numbers::register(metrics);
+    let lines = lines(&config, &log, &numbers)?;
     verify(&config, &log).await?;
-    let mut lines = JoinSet::new();
-    for webhook in &config.webhooks {
-        let line = Line::new(&config, webhook, &log, &outgoing, &numbers);
-        lines.spawn(line.run(shutdown.clone()));
-    }
+    let mut delivering: JoinSet<()> = lines.into_iter().map(|line| line.run(shutdown.clone())).collect();
     Expansion::new(&config, &log, &numbers, ready).run(shutdown).await;
     // They end with the shutdown; a panic there was told by the panic itself.
-    while lines.join_next().await.is_some() {}
+    while delivering.join_next().await.is_some() {}
     Ok(())
+}
+
+fn lines(config: &Config, log: &Log, numbers: &Numbers) -> Result<Vec<Line>, RunError> {
+    if config.webhooks.is_empty() {
+        // A system without certificates can still tell NATS.
+        return Ok(Vec::new());
+    }
+    let outgoing = Outgoing::new(&config.outgoing).map_err(RunError::Outgoing)?;
+    config.check_addresses(&outgoing)?;
+    Ok(config.webhooks.iter().map(|webhook| Line::new(config, webhook, log, &outgoing, numbers)).collect())
 }
 
 /// A consumer that was changed by hand is for the operator to look at. One that can't be read yet is tried again later.
