@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) projector: klatch_projector::Config,
     /// Who may have an account of Klatch's own, and what their tokens say.
     pub(crate) accounts: klatch_accounts::Config,
+    /// What tells other systems of messages: on NATS, and by webhooks.
+    pub(crate) notifier: klatch_notifier::Config,
 }
 
 /// Which NATS server to use.
@@ -62,6 +64,7 @@ impl Default for Settings {
             edge: klatch_edge::Config::default(),
             projector: klatch_projector::Config::default(),
             accounts: klatch_accounts::Config::default(),
+            notifier: klatch_notifier::Config::default(),
         }
     }
 }
@@ -198,6 +201,10 @@ mod tests {
             ("KLATCH_NATS_SERVER", "/opt/nats-server"),
             ("KLATCH_EDGE__LIMITS__FRAME_BYTES_MAX", "1024"),
             ("KLATCH_TOKEN", "not a setting"),
+            (
+                "KLATCH_NOTIFIER__WEBHOOKS",
+                r#"[{ name = "crm", url = "https://crm.example/hook", secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"] }]"#,
+            ),
             ("KLATCH_EDGE__AUTH__KEYS", r#"[{ algorithm = "HS256", secret = "0123456789abcdef0123456789abcdef" }]"#),
         ];
         let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned()));
@@ -209,6 +216,7 @@ mod tests {
         assert_eq!(settings.edge.origins, ["https://a.example", "https://b.example"]);
         assert_eq!(settings.broker.nats_server, Some("/opt/nats-server".into()));
         assert_eq!(settings.edge.limits.frame_bytes_max, 1024);
+        assert_eq!(settings.notifier.webhooks[0].name.as_str(), "crm");
         assert!(matches!(settings.edge.auth.keys[..], [KeyConfig::HS256 { .. }]), "{:?}", settings.edge.auth.keys);
     }
 
