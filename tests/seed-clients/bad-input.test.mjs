@@ -3,12 +3,12 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
+import { io } from "socket.io-client";
 
 import { until } from "./deadline.mjs";
 import { closeAll, connect, listen } from "./socketio-client.mjs";
 import { start, token } from "./system.mjs";
 import { connect as connectWebSocket } from "./websocket-client.mjs";
-import { io } from "socket.io-client";
 
 /** More than a frame may have, less than where the older services closed the connection. */
 const HUGE = "x".repeat(100_000);
@@ -141,10 +141,8 @@ test("001 by WebSocket: what is no frame", async () => {
 });
 
 test("002", async () => {
-  const [client, other] = [1, 2].map((userId) => [userId, system.edges[userId - 1]]).map(([userId, { http }]) =>
-    keep(connect(`user ${userId}`, `${http}/chat`, { query: { userId } })),
-  );
-  const [one, two] = [await client, await other];
+  const user = (userId, { http }) => keep(connect(`user ${userId}`, `${http}/chat`, { query: { userId } }));
+  const [one, two] = [await user(1, system.edges[0]), await user(2, system.edges[1])];
   for (const [index, each] of [one, two].entries()) {
     each.send("join-conversation", { conversationId: room, userId: index + 1 });
     await each.hears("joined-conversation");
