@@ -51,7 +51,10 @@ async function survives(client, bad, { answer = () => "error", good, hears, othe
     const [heard] = await each.hearsMany(hears, 1);
     assert.ok(JSON.stringify(heard).includes("good"), `the first that is heard is what is good: ${show(heard)}`);
   }
-  assert.deepEqual([client, other].flatMap((each) => each.all("disconnect")), []);
+  assert.deepEqual(
+    [client, other].flatMap((each) => each.all("disconnect")),
+    [],
+  );
 }
 
 function show(value) {
@@ -102,14 +105,26 @@ for (const transport of ["Socket.IO", "WebSocket"]) {
       ["receiveMessage", "of the server's own"],
     ];
     if (transport === "Socket.IO") {
-      bad.push(["send_message", { roomId, message: BINARY }], ["send_message", BINARY], ["typing", { roomId, isTyping: BINARY }]);
+      bad.push(
+        ["send_message", { roomId, message: BINARY }],
+        ["send_message", BINARY],
+        ["typing", { roomId, isTyping: BINARY }],
+      );
     }
     await survives(client, bad, { good: ["send_message", { roomId, message: "good" }], hears: "new_message", other });
   });
 }
 
 test("001: who somebody is must be said in words", async () => {
-  const bad = [{}, { userId: "" }, { userId: {} }, { userId: null }, { userId: "x".repeat(65) }, { userId: "~system" }, { username: "John" }];
+  const bad = [
+    {},
+    { userId: "" },
+    { userId: {} },
+    { userId: null },
+    { userId: "x".repeat(65) },
+    { userId: "~system" },
+    { username: "John" },
+  ];
   bad.push({ userId: "john", username: {} }, ...NO_DATA);
   for (const open of [() => connect("nobody", system.http), () => connectWebSocket("nobody", system.ws)]) {
     const client = await keep(open());
@@ -127,7 +142,19 @@ test("001: who somebody is must be said in words", async () => {
 
 test("001 by WebSocket: what is no frame", async () => {
   const client = await keep(connectWebSocket("raw", system.ws));
-  const bad = ["", "not json", "{", "[]", "5", "null", '"text"', "{}", '{"event":5}', '{"event":null,"data":{}}', '{"event":["join_room"]}'];
+  const bad = [
+    "",
+    "not json",
+    "{",
+    "[]",
+    "5",
+    "null",
+    '"text"',
+    "{}",
+    '{"event":5}',
+    '{"event":null,"data":{}}',
+    '{"event":["join_room"]}',
+  ];
   bad.push('{"event":""}', '{"event":"authenticate","event":"join_room","data":{}}', BINARY, "[".repeat(10_000));
   for (const [index, text] of bad.entries()) {
     client.sendText(text);
@@ -149,7 +176,9 @@ test("002", async () => {
   }
   const message = { sender_id: 1, conversation_id: room, message_type: "text", content: "text" };
   const bad = [
-    ...NO_DATA.flatMap((data) => ["join-conversation", "leave-conversation", "typing", "send-message"].map((event) => [event, data])),
+    ...NO_DATA.flatMap((data) =>
+      ["join-conversation", "leave-conversation", "typing", "send-message"].map((event) => [event, data]),
+    ),
     ...NO_IDS.map((conversationId) => ["join-conversation", { conversationId, userId: 1 }]),
     ...NO_IDS.map((conversation_id) => ["send-message", { ...message, conversation_id }]),
     ...NO_TEXTS.map((content) => ["send-message", { ...message, content }]),
@@ -190,7 +219,10 @@ test("003", async () => {
   client.send("sendMessage", { ...message, text: "good" });
   assert.equal((await other.hears("receiveMessage")).text, "good");
   assert.equal(client.all("error").length, bad.length);
-  assert.deepEqual([client, other].flatMap((each) => each.all("disconnect")), []);
+  assert.deepEqual(
+    [client, other].flatMap((each) => each.all("disconnect")),
+    [],
+  );
 });
 
 test("a long text comes through whole, on every kind of client", async () => {

@@ -14,8 +14,12 @@ export async function frozenReader(port) {
   const frames = new FrameReader();
   let isOver = false;
   socket.on("data", (chunk) => frames.read(chunk));
-  socket.on("end", () => (isOver = true)).on("close", () => (isOver = true)).on("error", () => {});
-  const saw = (text) => until(`the server says ${text}; it said ${frames.texts}`, () => frames.texts.some((one) => one.includes(text)));
+  socket
+    .on("end", () => (isOver = true))
+    .on("close", () => (isOver = true))
+    .on("error", () => {});
+  const saw = (text) =>
+    until(`the server says ${text}; it said ${frames.texts}`, () => frames.texts.some((one) => one.includes(text)));
 
   const key = randomBytes(16).toString("base64");
   const head = ["GET /socket.io/?EIO=4&transport=websocket HTTP/1.1", `Host: 127.0.0.1:${port}`, "Upgrade: websocket"];

@@ -10,7 +10,11 @@ import { fileURLToPath } from "node:url";
 
 const PAGES = fileURLToPath(new URL("../pages/", import.meta.url));
 /** The bundle for browsers that the package brings along. */
-const SOCKET_IO = join(dirname(createRequire(import.meta.url).resolve("socket.io-client/package.json")), "dist", "socket.io.min.js");
+const SOCKET_IO = join(
+  dirname(createRequire(import.meta.url).resolve("socket.io-client/package.json")),
+  "dist",
+  "socket.io.min.js",
+);
 /** What the documents write for their server. */
 const DOCUMENTED_ADDRESS = /http:\/\/localhost:(3000|5004)/g;
 

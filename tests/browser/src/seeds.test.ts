@@ -22,7 +22,9 @@ async function open(name: string, page: string): Promise<Page> {
 /** Waits until exactly these texts are shown, in this order. */
 async function shows(page: Page, selector: string, expected: string[]): Promise<void> {
   const texts = (): Promise<string[]> => page.locator(selector).allTextContents();
-  await until(`${selector} shows ${expected.join(" | ")}`, async () => ((await texts()).length >= expected.length ? true : null));
+  await until(`${selector} shows ${expected.join(" | ")}`, async () =>
+    (await texts()).length >= expected.length ? true : null,
+  );
   assert.deepEqual(await texts(), expected);
 }
 
@@ -36,7 +38,9 @@ test("seed 000's component: two pages from another origin read each other", asyn
   for (const page of [one, two]) {
     await until("it is connected, by WebSocket in the end", () =>
       page.evaluate(() => {
-        const { socket } = (0, eval)("component") as { socket: { connected: boolean; io: { engine: { transport: { name: string } } } } };
+        const { socket } = (0, eval)("component") as {
+          socket: { connected: boolean; io: { engine: { transport: { name: string } } } };
+        };
         return socket.connected && socket.io.engine.transport.name === "websocket" ? true : null;
       }),
     );
