@@ -96,6 +96,8 @@ const ENVIRONMENT: Environment<'static> = Environment {
         Alias { variable: "PORT", key: "edge.listen", convert: on_loopback },
         Alias { variable: "CORS_ORIGIN", key: "edge.origins", convert: as_it_is },
         Alias { variable: "INTERNAL_API_KEY", key: "edge.internal_api_key", convert: as_it_is },
+        Alias { variable: "MAX_MESSAGE_HISTORY", key: "projector.history_messages_max", convert: as_it_is },
+        Alias { variable: "MESSAGE_HISTORY_TTL", key: "projector.history_age_s_max", convert: as_it_is },
         Alias { variable: "MAX_CONNECTIONS_PER_USER", key: "edge.limits.connections_per_user_max", convert: as_it_is },
     ],
     // Read by the command line, and by the tests of this repository.
