@@ -8,7 +8,7 @@
 //! like a wrong password, verify like a wrong code.
 
 use std::fmt;
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use klatch_domain::UserId;
 use serde::{Deserialize, Serialize};
