@@ -33,8 +33,8 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const RINGS_WAITING_MAX: usize = 64;
 /// What any client without an identity is told; the words are seed 001's.
 const NOT_AUTHENTICATED: &str = "Not authenticated";
-/// What the ids of people begin with whom nobody knows. Only the server makes such ids.
-const GUEST: &str = "~guest-";
+/// What the ids of people begin with whom nobody knows. They are nobody's before, and can be banned like anybody's.
+const GUEST: &str = "guest-";
 
 /// Where clients come in.
 #[derive(Debug, Clone, Copy)]
