@@ -68,8 +68,11 @@ async fn a_killed_process_of_two_loses_and_doubles_no_account() {
         .collect();
     let client = cluster.broker.client().await;
     let accounts = async || -> BTreeSet<String> {
-        let store = async_nats::jetstream::new(client.clone()).get_key_value("CHAT_ACCOUNTS").await.expect("a bucket");
-        store.keys().await.expect("keys").try_collect().await.expect("keys")
+        // By the stream's own list: to ask the bucket for its keys makes a consumer each time.
+        let stream = async_nats::jetstream::new(client.clone()).get_stream("KV_CHAT_ACCOUNTS").await.expect("a bucket");
+        let subjects = stream.info_with_subjects("$KV.CHAT_ACCOUNTS.>").await.expect("its subjects");
+        let subjects: Vec<(String, usize)> = subjects.try_collect().await.expect("its subjects");
+        subjects.into_iter().filter_map(|(name, _)| Some(name.strip_prefix("$KV.CHAT_ACCOUNTS.")?.to_owned())).collect()
     };
     eventually(BOUND, "some to be through, and some not", || async {
         let count = accounts().await.iter().filter(|key| key.starts_with("account.")).count();

@@ -43,12 +43,12 @@ impl Attempts {
 
     /// One more password or code for whoever is called so.
     pub(crate) fn at_account(&self, name: &str) -> Result<(), Failure> {
-        self.accounts.take(&name.to_lowercase(), "tries for this account")
+        self.accounts.take(&name.trim().to_lowercase(), "tries for this account")
     }
 
     /// One more registration under this name, or to this address.
     pub(crate) fn of_registration(&self, name: &str) -> Result<(), Failure> {
-        self.registrations.take(&name.to_lowercase(), "registrations of this name or address")
+        self.registrations.take(&name.trim().to_lowercase(), "registrations of this name or address")
     }
 
     /// One more search.

@@ -195,9 +195,19 @@ impl Interpreter {
             Prompt::Look => self.look().await,
             Prompt::Room(room) => self.session.hear_direct(vec![room]).await,
         };
-        if let Err(failure) = done {
-            tracing::info!(failure.message, "can't listen to rooms just now: it is tried again");
-            self.looks_at = Some(Instant::now() + LOOK_AGAIN_AFTER);
+        self.came_of_listening(done);
+    }
+
+    /// What can't be listened to now is tried again in a moment. Whoever may not listen is told so by what becomes of what
+    /// they say.
+    fn came_of_listening(&mut self, done: Result<(), Failure>) {
+        match done {
+            Ok(()) => {}
+            Err(failure) if failure.retryable => {
+                tracing::info!(failure.message, "can't listen to rooms just now: it is tried again");
+                self.looks_at = Some(Instant::now() + LOOK_AGAIN_AFTER);
+            }
+            Err(failure) => tracing::debug!(failure.message, "may not listen"),
         }
     }
 
@@ -298,6 +308,8 @@ impl Interpreter {
         }
         if is_news {
             let person = self.session.person().cloned();
+            // What it did not hear while it was another's client it gets as anybody who comes back does.
+            self.came_at = None;
             self.speak(dialect);
             if let Some(person) = person {
                 self.admit(person, self.proof)?;
@@ -329,7 +341,9 @@ impl Interpreter {
             return Ok(());
         }
         if let Some(home) = self.dialect.home() {
-            self.session.listen(&home).await?;
+            // Before anything is answered.
+            let listens = self.session.listen(&home).await;
+            self.came_of_listening(listens);
         }
         if self.dialect.hears_direct() {
             self.looks_at = Some(Instant::now());
@@ -339,6 +353,9 @@ impl Interpreter {
 
     async fn look(&mut self) -> Result<(), Failure> {
         self.looks_at = None;
+        if let Some(home) = self.dialect.home() {
+            self.session.listen(&home).await?;
+        }
         if self.dialect.hears_direct() { self.session.hear_all_direct().await } else { Ok(()) }
     }
 

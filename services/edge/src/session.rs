@@ -75,6 +75,8 @@ pub(crate) struct Session {
     rooms: HashMap<RoomId, Arc<Room>>,
     /// Where the log stood when the client connected, if that is known.
     came_at: Option<Seq>,
+    /// What of rooms of two was handed on before something went wrong: it is not handed on again.
+    handed_on: HashMap<RoomId, Seq>,
     typing_told: HashMap<RoomId, Told>,
     typing: Rate,
 }
@@ -97,6 +99,7 @@ impl Session {
             identity: Identity::Unknown,
             rooms: HashMap::new(),
             came_at: None,
+            handed_on: HashMap::new(),
             typing_told: HashMap::new(),
             typing: Rate::new(TYPING_PER_SECOND, TYPING_BURST),
             hub,

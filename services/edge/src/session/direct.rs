@@ -43,6 +43,8 @@ struct Backlog {
     /// The delivered mark.
     delivered: Seq,
     waiting: VecDeque<StoredEvent>,
+    /// Everything up to here is on its way to the client.
+    handed_on: Seq,
 }
 
 impl Backlog {
@@ -117,12 +119,14 @@ impl Session {
             }
         }
         let delivered = self.deliver(&person, &mut backlogs, &turn).await;
-        for Backlog { room, .. } in backlogs {
+        for Backlog { room, handed_on, .. } in backlogs {
             if delivered.is_ok() {
                 room.release(self.id, Vec::new());
+                self.handed_on.remove(&room.id);
                 self.rooms.insert(room.id.clone(), room);
             } else {
                 room.leave(self.id);
+                self.handed_on.insert(room.id.clone(), handed_on);
             }
         }
         delivered.and(refused.map_or(Ok(()), Err))
@@ -157,8 +161,9 @@ impl Session {
         };
         room.enter(self.id, &person.user());
         let delivered = marks.delivered.min(captured.position);
-        let read = self.came_at.map_or(delivered, |came_at| delivered.min(came_at));
-        Ok(Backlog { room, captured, read, delivered, waiting: VecDeque::new() })
+        let wanted = self.came_at.map_or(delivered, |came_at| delivered.min(came_at));
+        let read = self.handed_on.get(&id).map_or(wanted, |handed_on| wanted.max(*handed_on));
+        Ok(Backlog { room, captured, read, delivered, waiting: VecDeque::new(), handed_on: read })
     }
 
     /// Hands on what waits, in portions: the next one when the last is with the client's transport.
@@ -180,6 +185,8 @@ impl Session {
             for backlog in backlogs.iter_mut() {
                 let ready = backlog.waiting.partition_point(|event| horizon.is_none_or(|horizon| event.seq <= horizon));
                 portion.extend(backlog.waiting.drain(..ready));
+                let up_to = portion.last().map_or(Seq::ZERO, |event| event.seq);
+                backlog.handed_on = backlog.handed_on.max(up_to);
             }
             portion.sort_by_key(|event| event.seq);
             self.hand_on(person, &portion, turn);

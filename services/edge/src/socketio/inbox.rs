@@ -4,6 +4,7 @@
 //! event. So a handler of our own keeps the order, and must neither wait nor panic.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use socketioxide::adapter::LocalAdapter;
@@ -25,12 +26,17 @@ pub(super) struct Incoming {
     pub(super) has_attachments: bool,
     /// Where the client waits for an answer.
     pub(super) ack: Option<AckSender>,
+    /// Bytes that it came in.
+    bytes: usize,
 }
 
 /// Where the library puts them. Never holds the socket, which holds it.
 #[derive(Debug, Clone)]
 pub(super) struct Inbox {
     queue: mpsc::Sender<Incoming>,
+    /// Bytes of events that wait.
+    bytes: Arc<AtomicUsize>,
+    bytes_max: usize,
     gone: CancellationToken,
     link: Arc<Link>,
 }
@@ -39,10 +45,16 @@ pub(super) struct Inbox {
 pub(super) enum Ours {}
 
 impl Inbox {
-    /// An empty one for at most so many events; a client that sends more, faster than they are worked on, is cut.
-    pub(super) fn new(events_max: usize, link: Arc<Link>) -> (Self, mpsc::Receiver<Incoming>) {
+    /// An empty one for at most so many events and bytes of them; a client that sends more, faster than they are worked
+    /// on, is cut: the library reads on, whether anybody listens or not.
+    pub(super) fn new(events_max: usize, bytes_max: usize, link: Arc<Link>) -> (Self, mpsc::Receiver<Incoming>) {
         let (queue, incoming) = mpsc::channel(events_max);
-        (Inbox { queue, gone: CancellationToken::new(), link }, incoming)
+        (Inbox { queue, bytes: Arc::default(), bytes_max, gone: CancellationToken::new(), link }, incoming)
+    }
+
+    /// An event is worked on: it waits no longer.
+    pub(super) fn taken(&self, incoming: &Incoming) {
+        self.bytes.fetch_sub(incoming.bytes, Ordering::AcqRel);
     }
 
     /// Ends when the client has left the namespace.
@@ -66,8 +78,10 @@ impl MessageHandler<LocalAdapter, Ours> for Inbox {
         let mut parts = parts.into_iter().flatten();
         let Some(Value::String(event)) = parts.next() else { return self.link.cut() };
         let has_attachments = attachments.is_some_and(|attachments| !attachments.is_empty());
-        let incoming = Incoming { event, args: parts.collect(), has_attachments, ack };
-        if self.queue.try_send(incoming).is_err() {
+        let bytes = text.len();
+        let waiting = self.bytes.fetch_add(bytes, Ordering::AcqRel) + bytes;
+        let incoming = Incoming { event, args: parts.collect(), has_attachments, ack, bytes };
+        if waiting > self.bytes_max || self.queue.try_send(incoming).is_err() {
             self.link.cut();
         }
     }

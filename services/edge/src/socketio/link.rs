@@ -66,6 +66,8 @@ impl Link {
         if self.is_cut() {
             wire.cut();
         }
+        // What the last poll was answered counts from now on: it is not asked for again.
+        self.progress.notify_waiters();
     }
 
     /// The client asks for more: what the last answer held has come.
@@ -80,6 +82,7 @@ impl Link {
     pub(super) fn poll_answered(&self, body: &[u8]) {
         let events = body.split(|byte| *byte == SEPARATOR).filter(|packet| packet.starts_with(b"42")).count();
         lock(&self.polled).last = events as u64;
+        self.progress.notify_waiters();
     }
 
     /// Ends it: a WebSocket now; of a polling client the next request is refused, and its heartbeat runs out.

@@ -156,7 +156,8 @@ async fn admit(socket: SocketRef, TryData(auth): TryData<Value>, hub: Arc<Hub>, 
     {
         link.carried_by(&wire);
     }
-    let (inbox, incoming) = Inbox::new(hub.config.limits.requests_waiting_max, link);
+    let limits = &hub.config.limits;
+    let (inbox, incoming) = Inbox::new(limits.frames_burst as usize, limits.queue_bytes_max, link);
     socket.on_fallback(inbox.clone());
     socket.on_disconnect(inbox.clone());
     let opened = Opened { inbox, incoming, entrance, caller };
@@ -171,8 +172,7 @@ async fn enter(socket: SocketRef, hub: Arc<Hub>) {
     let Some(Opened { inbox, incoming, entrance, caller }) = opened else { return };
     let outbox = Arc::new(Outbox::new(hub.config.limits.queue_bytes_max));
     let interpreter = Interpreter::new(hub.clone(), outbox.clone(), entrance);
-    let (gone, link) = (inbox.gone(), inbox.link());
-    let session = Session { hub: hub.clone(), socket, outbox, incoming, gone, link };
+    let session = Session { hub: hub.clone(), socket, outbox, incoming, inbox };
     hub.tasks.spawn(session.serve(interpreter, caller));
 }
 

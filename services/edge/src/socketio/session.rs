@@ -15,7 +15,7 @@ use socketioxide::extract::SocketRef;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::inbox::Incoming;
+use super::inbox::{Inbox, Incoming};
 use super::link::Link;
 use crate::hub::Hub;
 use crate::interpreter::{Caller, Interpreter};
@@ -36,35 +36,25 @@ pub(super) struct Session {
     pub(super) socket: SocketRef,
     pub(super) outbox: Arc<Outbox>,
     pub(super) incoming: mpsc::Receiver<Incoming>,
-    pub(super) gone: CancellationToken,
-    pub(super) link: Arc<Link>,
+    pub(super) inbox: Inbox,
 }
 
 impl Session {
-    /// Serves it until it is gone, or must go.
+    /// Serves it until it is gone, or must go. What the client has sent is carried out to its end.
     pub(super) async fn serve(self, mut interpreter: Interpreter, caller: Caller) {
-        let Session { hub, socket, outbox, incoming, gone, link } = self;
+        let Session { hub, socket, outbox, incoming, inbox } = self;
+        let (gone, link) = (inbox.gone(), inbox.link());
         hub.metrics.connections.inc();
         let voice = Speaker { hub: &hub, socket: &socket, outbox: &outbox, link: &link };
-        let work = async {
-            if let Err(failure) = interpreter.begin(caller).await {
-                interpreter.refuse("", &failure);
-                outbox.close(CloseCode::TooManyConnections);
-            }
-            work(&hub, &outbox, &link, incoming, &gone, &mut interpreter).await;
+        let listener = Worker { hub: &hub, outbox: &outbox, inbox: &inbox, gone: &gone };
+        // Side by side: what is worked on may wait for what goes out.
+        let work = listener.work(incoming, &mut interpreter, caller);
+        let speak = async {
+            voice.speak(&gone).await;
+            // Nobody waits any more for what would go out.
+            outbox.close(CloseCode::Normal);
         };
-        {
-            // Side by side: what is worked on may wait for what goes out.
-            let mut work = std::pin::pin!(work);
-            tokio::select! {
-                () = &mut work => {}
-                () = voice.speak(&gone) => {
-                    // Nobody waits any more for what would go out, and what the client has sent is carried out.
-                    outbox.close(CloseCode::Normal);
-                    let _ = tokio::time::timeout(hub.close_within(), work).await;
-                }
-            }
-        }
+        tokio::join!(work, speak);
         let user = interpreter.user().cloned();
         drop(interpreter);
         if let Some(user) = user {
@@ -74,53 +64,58 @@ impl Session {
     }
 }
 
-/// Works on what the client says, and on what the interpreter does by itself, until the client is gone.
-async fn work(
-    hub: &Arc<Hub>,
-    outbox: &Outbox,
-    link: &Link,
-    mut incoming: mpsc::Receiver<Incoming>,
-    gone: &CancellationToken,
-    interpreter: &mut Interpreter,
-) {
-    let limits = &hub.config.limits;
-    let rate = Rate::new(limits.frames_per_second, limits.frames_burst);
-    loop {
-        let expires = interpreter.expires();
-        // What came before the client left is still carried out.
-        tokio::select! {
-            biased;
-            Some(incoming) = incoming.recv() => hear(interpreter, link, &rate, incoming).await,
-            () = gone.cancelled() => return,
-            prompt = interpreter.prompted() => interpreter.follow(prompt).await,
-            () = until(hub, expires) => {
-                outbox.close(CloseCode::TokenExpired);
-                return gone.cancelled().await;
-            }
-            () = hub.draining.cancelled() => {
-                outbox.close(CloseCode::GoingAway);
-                return gone.cancelled().await;
+/// Works on what the client says, and on what the interpreter does by itself.
+struct Worker<'a> {
+    hub: &'a Arc<Hub>,
+    outbox: &'a Outbox,
+    inbox: &'a Inbox,
+    gone: &'a CancellationToken,
+}
+
+impl Worker<'_> {
+    /// Until the client is gone or must go, and all that came before is worked on.
+    async fn work(&self, mut incoming: mpsc::Receiver<Incoming>, interpreter: &mut Interpreter, caller: Caller) {
+        if let Err(failure) = interpreter.begin(caller).await {
+            interpreter.refuse("", &failure);
+            self.outbox.close(CloseCode::TooManyConnections);
+        }
+        let limits = &self.hub.config.limits;
+        let rate = Rate::new(limits.frames_per_second, limits.frames_burst);
+        loop {
+            // The next event is begun when the answers to the last are out: a client that asks and never listens holds
+            // nothing but its questions.
+            self.outbox.emptied().await;
+            let expires = interpreter.expires();
+            tokio::select! {
+                biased;
+                Some(incoming) = incoming.recv() => self.hear(interpreter, &rate, incoming).await,
+                () = self.gone.cancelled() => return,
+                () = self.outbox.doomed() => return,
+                prompt = interpreter.prompted() => interpreter.follow(prompt).await,
+                () = until(self.hub, expires) => self.outbox.close(CloseCode::TokenExpired),
+                () = self.hub.draining.cancelled() => self.outbox.close(CloseCode::GoingAway),
             }
         }
     }
-}
 
-async fn hear(interpreter: &mut Interpreter, link: &Link, rate: &Rate, incoming: Incoming) {
-    let Incoming { event, args, has_attachments, ack } = incoming;
-    let refused = match rate.take("events") {
-        Ok(()) if has_attachments => Some(Failure::new(Code::InvalidField, "binary attachments are not taken")),
-        Ok(()) => None,
-        Err(failure) => Some(failure),
-    };
-    let answer = match refused {
-        Some(failure) => interpreter.refuse(&event, &failure),
-        None => interpreter.hear(&event, &args).await,
-    };
-    if let Some(ack) = ack
-        && ack.send(&answer).is_err()
-    {
-        // It asks, and does not take the answers.
-        link.cut();
+    async fn hear(&self, interpreter: &mut Interpreter, rate: &Rate, incoming: Incoming) {
+        self.inbox.taken(&incoming);
+        let Incoming { event, args, has_attachments, ack, .. } = incoming;
+        let refused = match rate.take("events") {
+            Ok(()) if has_attachments => Some(Failure::new(Code::InvalidField, "binary attachments are not taken")),
+            Ok(()) => None,
+            Err(failure) => Some(failure),
+        };
+        let answer = match refused {
+            Some(failure) => interpreter.refuse(&event, &failure),
+            None => interpreter.hear(&event, &args).await,
+        };
+        if let Some(ack) = ack
+            && ack.send(&answer).is_err()
+        {
+            // It asks, and does not take the answers.
+            self.inbox.link().cut();
+        }
     }
 }
 
@@ -138,7 +133,7 @@ async fn until(hub: &Hub, expires: Option<Timestamp>) {
 
 /// Says what lies in the outbox.
 struct Speaker<'a> {
-    hub: &'a Hub,
+    hub: &'a Arc<Hub>,
     socket: &'a SocketRef,
     outbox: &'a Outbox,
     link: &'a Link,
@@ -158,8 +153,10 @@ impl Speaker<'_> {
     async fn speak(&self, gone: &CancellationToken) {
         let mut speaking = std::pin::pin!(self.speak_on());
         tokio::select! {
-            () = gone.cancelled() => return,
+            // First: what is out when the client leaves is delivered.
+            biased;
             () = &mut speaking => {}
+            () = gone.cancelled() => return,
             () = self.outbox.doomed() => {
                 if self.outbox.closing() != Some(CloseCode::SlowReader) {
                     // Nobody is left to hear the end of it where this takes too long.
@@ -229,10 +226,15 @@ impl Speaker<'_> {
         self.outbox.written(said.counted_bytes, said.answers);
         let user = said.deliveries.first().and_then(|_| self.outbox.owner());
         if let Some(user) = user {
-            mark(self.hub, &user, &said.deliveries).await;
+            let (hub, deliveries) = (self.hub.clone(), said.deliveries);
+            // A task of its own: that the client leaves now changes nothing about what it has got.
+            let marking = self.hub.tasks.spawn(async move {
+                mark(&hub, &user, &deliveries).await;
+                // Now whoever waits for their turn may go on: what is marked is not sent to them again.
+                drop(deliveries);
+            });
+            let _ = marking.await;
         }
-        // Now whoever waits for their turn may go on: what is marked is not sent to them again.
-        drop(said.deliveries);
     }
 }
 
