@@ -193,7 +193,8 @@ impl Interpreter {
         let done = match prompt {
             Prompt::Settle => self.settle().await,
             Prompt::Look => self.look().await,
-            Prompt::Room(room) => self.session.hear_direct(vec![room]).await,
+            Prompt::Room(room) if self.dialect.hears_direct() => self.session.hear_direct(vec![room]).await,
+            Prompt::Room(_) => Ok(()),
         };
         self.came_of_listening(done);
     }
@@ -246,6 +247,7 @@ impl Interpreter {
                 let stored = match self.session.say(&message).await {
                     Err(failure) if matches!(failure.code, Code::NotAMember | Code::NotFound) => {
                         self.session.become_member(&message.room_id).await?;
+                        self.session.listen(&message.room_id).await?;
                         self.session.say(&message).await?
                     }
                     said => said?,
@@ -308,8 +310,6 @@ impl Interpreter {
         }
         if is_news {
             let person = self.session.person().cloned();
-            // What it did not hear while it was another's client it gets as anybody who comes back does.
-            self.came_at = None;
             self.speak(dialect);
             if let Some(person) = person {
                 self.admit(person, self.proof)?;
@@ -324,6 +324,9 @@ impl Interpreter {
         self.session = Session::new(self.hub.clone(), self.outbox.clone(), voice);
         self.dialect = dialect;
         self.looks_at = None;
+        // Nobody answers the last one's bell; and what it did not hear in this dialect it gets as anybody who comes back.
+        (self.doorbell, self.rings) = mpsc::channel(RINGS_WAITING_MAX);
+        self.came_at = None;
     }
 
     fn admit(&mut self, person: Person, proof: Proof) -> Result<(), Failure> {

@@ -104,5 +104,5 @@ impl Voice {
 
 /// A message of a room, to be marked as delivered once it is.
 pub(crate) fn delivery(room: &RoomId, seq: Seq) -> Delivery {
-    Delivery { room: room.clone(), seq, turn: None }
+    Delivery { room: room.clone(), seq, user: None, turn: None }
 }

@@ -111,10 +111,18 @@ fn upgrade<F: Future<Output = ()> + Send + 'static>(
 
 /// The gateway's word is the operator's own: the key came with it.
 fn named_by_gateway(headers: &HeaderMap) -> Result<Person, Failure> {
-    let text = |name: &str| headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+    // Twice the same header is nobody's word: a client may have sent one, which the gateway passed on.
+    let text = |name: &str| {
+        let mut all = headers.get_all(name).iter();
+        let one = all.next().filter(|_| all.next().is_none())?;
+        std::str::from_utf8(one.as_bytes()).ok()
+    };
     let id = text(GATEWAY_USER).and_then(|id| UserId::parse(id).ok()).filter(|id| !id.is_reserved());
     let bad = || Failure::new(Code::NotAuthenticated, format!("{GATEWAY_USER} is missing or no user id"));
     let user_id = id.ok_or_else(bad)?;
+    if headers.get_all(GATEWAY_USERNAME).iter().count() > 1 {
+        return Err(Failure::new(Code::NotAuthenticated, format!("{GATEWAY_USERNAME} came twice")));
+    }
     let username = text(GATEWAY_USERNAME).filter(|name| !name.is_empty()).unwrap_or(user_id.as_str()).to_owned();
     Person::believed(user_id, username)
 }
@@ -141,7 +149,9 @@ async fn serve_foreign(hub: Arc<Hub>, upgraded: UpgradeFut, caller: Caller) {
     let mut interpreter = Interpreter::new(hub.clone(), outbox.clone(), AT_ROOT);
     if let Err(failure) = interpreter.begin(caller).await {
         interpreter.refuse("", &failure);
-        outbox.close(CloseCode::TooManyConnections);
+        if failure.code == Code::TooManyConnections {
+            outbox.close(CloseCode::TooManyConnections);
+        }
     }
     let (tongue, client) = (Tongue::Foreign(&SEED_001), Client::Foreign(interpreter));
     socket::serve(hub, parts.0, parts.1, outbox, tongue, client).await;

@@ -34,7 +34,7 @@ use crate::outbox::Outbox;
 use crate::stream::Wire;
 use crate::voice::Carrier;
 use inbox::{Inbox, Incoming};
-use link::Links;
+use link::{Link, Links};
 use session::Session;
 
 /// Where clients find it.
@@ -97,33 +97,52 @@ async fn carry(State((hub, links)): State<(Arc<Hub>, Links)>, request: Request, 
         return refusal(StatusCode::FORBIDDEN, 4, "Forbidden");
     }
     let query = request.uri().query().unwrap_or_default();
-    let Some(sid) = query.split('&').find_map(|pair| pair.strip_prefix("sid=")) else {
-        if hub.draining.is_cancelled() {
-            return refusal(StatusCode::SERVICE_UNAVAILABLE, 3, "this server stops");
-        }
-        return next.run(request).await;
-    };
-    let link = links.open(sid);
-    if link.is_cut() {
+    let sid = query.split('&').find_map(|pair| pair.strip_prefix("sid="));
+    if sid.is_none() && hub.draining.is_cancelled() {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, 3, "this server stops");
+    }
+    let link = sid.map(|sid| links.open(sid));
+    if link.as_ref().is_some_and(|link| link.is_cut()) {
         return refusal(StatusCode::BAD_REQUEST, 1, "Session ID unknown");
     }
-    if query.split('&').any(|pair| pair == "transport=websocket") {
-        if let Some(wire) = wire_of(request.extensions()) {
-            link.carried_by(&wire);
+    let is_poll = request.method() == Method::GET && !query.split('&').any(|pair| pair == "transport=websocket");
+    match link {
+        Some(link) if is_poll => poll(&link, request, next).await,
+        link => {
+            let wire = wire_of(request.extensions());
+            let response = next.run(request).await;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS
+                && let Some(wire) = wire
+            {
+                // Before the answer is written: what follows it are frames.
+                wire.upgrades();
+                if let Some(link) = link {
+                    link.carried_by(&wire);
+                }
+            }
+            response
         }
-        return next.run(request).await;
     }
-    if request.method() != Method::GET {
-        return next.run(request).await;
-    }
+}
+
+/// A poll: it comes after the last answer has, and it ends when the session does.
+async fn poll(link: &Link, request: Request, next: Next) -> Response {
     link.poll_came();
-    let (parts, body) = next.run(request).await.into_parts();
+    let response = tokio::select! {
+        response = next.run(request) => response,
+        () = link.cut_off() => return refusal(StatusCode::BAD_REQUEST, 1, "Session ID unknown"),
+    };
+    let (parts, body) = response.into_parts();
     match axum::body::to_bytes(body, POLL_BYTES_MAX).await {
         Ok(body) => {
             link.poll_answered(&body);
             Response::from_parts(parts, Body::from(body))
         }
-        Err(_) => refusal(StatusCode::BAD_REQUEST, 3, "Bad request"),
+        Err(_) => {
+            // What it held is lost: the client must not go on as if nothing were missing.
+            link.cut();
+            refusal(StatusCode::BAD_REQUEST, 1, "Session ID unknown")
+        }
     }
 }
 
