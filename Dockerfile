@@ -1,4 +1,4 @@
-# One file for the three containers of compose.yaml: `--target broker`, `--target klatch` (edge and projector).
+# One file for the three containers of compose.yaml: `--target broker`, `--target klatch` (edge, projector and notifier).
 
 FROM debian:13-slim AS tools
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates python3 python3-pip
@@ -31,6 +31,8 @@ EXPOSE 4222
 ENTRYPOINT ["/nats-server", "-c", "/broker.conf"]
 
 FROM debian:13-slim AS klatch
+# What webhooks' certificates are verified against.
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --create-home --home-dir /data klatch
 COPY --from=build /klatch/target/release/klatch /usr/local/bin/klatch
 USER klatch

@@ -161,7 +161,14 @@ test("CORS: the front end of CORS_ORIGIN may ask with GET and POST, no other ori
   }
   for (const method of ["GET", "POST"]) {
     const asks = ["-H", `Origin: ${FRONT_END}`, "-H", `Access-Control-Request-Method: ${method}`];
-    const preflight = await curl("-X", "OPTIONS", ...asks, "-H", "Access-Control-Request-Headers: content-type", polling);
+    const preflight = await curl(
+      "-X",
+      "OPTIONS",
+      ...asks,
+      "-H",
+      "Access-Control-Request-Headers: content-type",
+      polling,
+    );
     assert.ok(preflight.status === 200 || preflight.status === 204, `${preflight.status}`);
     assert.equal(preflight.headers.get("access-control-allow-origin"), FRONT_END);
     assert.match(preflight.headers.get("access-control-allow-methods"), new RegExp(`\\b${method}\\b|^\\*$`));

@@ -7,6 +7,7 @@ import { io } from "socket.io-client";
 
 import { curl, postJson } from "./curl.mjs";
 import { until } from "./deadline.mjs";
+import { holds } from "./listener.mjs";
 import { closeAll, connect, listen } from "./socketio-client.mjs";
 import { INTERNAL_API_KEY, start, token } from "./system.mjs";
 import { connect as connectWebSocket } from "./websocket-client.mjs";
@@ -60,7 +61,10 @@ for (const [transport, open] of Object.entries(TRANSPORTS)) {
     assert.deepEqual(await john.hears("message_history"), [], "a new room has none");
     const names = john.heard.map(({ event }) => event).filter((event) => event !== "connect");
     assert.deepEqual(names.slice(0, 2), ["message_history", "room_users"]);
-    holds((await john.hears("room_users")).find(({ userId }) => userId === "user-john"), { username: "john_doe" });
+    holds(
+      (await john.hears("room_users")).find(({ userId }) => userId === "user-john"),
+      { username: "john_doe" },
+    );
     const users = await jane.hears("room_users");
     assert.deepEqual(users.map(({ userId }) => userId).sort(), ["user-jane", "user-john"]);
     assert.deepEqual(users.map(({ username }) => username).sort(), ["jane_doe", "john_doe"]);
@@ -86,7 +90,10 @@ for (const [transport, open] of Object.entries(TRANSPORTS)) {
     const [john, jane] = await johnAndJane();
     for (const message of ["one", "two", "three"]) john.send("send_message", { roomId, message });
     const live = await jane.hearsMany("new_message", 3);
-    assert.deepEqual(live.map(({ message }) => message), ["one", "two", "three"]);
+    assert.deepEqual(
+      live.map(({ message }) => message),
+      ["one", "two", "three"],
+    );
     const jim = await authenticated("user-jim", "jim", 1);
     jim.send("join_room", { roomId });
     const history = await jim.hears("message_history");
@@ -109,7 +116,12 @@ for (const [transport, open] of Object.entries(TRANSPORTS)) {
   it("a system message is a new_message of type system", async () => {
     const [john, jane] = await johnAndJane();
     const body = { roomId, message: "Server maintenance in 5 minutes" };
-    const said = await postJson(`${system.http}/send-system-message`, body, "-H", `x-internal-api-key: ${INTERNAL_API_KEY}`);
+    const said = await postJson(
+      `${system.http}/send-system-message`,
+      body,
+      "-H",
+      `x-internal-api-key: ${INTERNAL_API_KEY}`,
+    );
     assert.equal(said.status, 200);
     for (const client of [john, jane]) {
       holds(await client.hears("new_message"), { ...body, messageType: "system" });
@@ -151,7 +163,13 @@ for (const [transport, open] of Object.entries(TRANSPORTS)) {
     john.send("send_message", { roomId: other, message: "to nobody else" });
     john.send("send_message", { roomId, message: "to both" });
     const both = (await john.hearsMany("new_message", 2)).map(({ roomId, message }) => [roomId, message]);
-    assert.deepEqual(both.sort(), [[other, "to nobody else"], [roomId, "to both"]].sort());
+    assert.deepEqual(
+      both.sort(),
+      [
+        [other, "to nobody else"],
+        [roomId, "to both"],
+      ].sort(),
+    );
     holds(await jane.hears("new_message"), { roomId, message: "to both" });
   });
 
@@ -169,7 +187,10 @@ for (const [transport, open] of Object.entries(TRANSPORTS)) {
     for (const { message } of errors) assert.equal(message, "Not authenticated");
     client.send("authenticate", { userId: "user-late", username: "late" });
     client.send("join_room", { roomId });
-    assert.deepEqual((await client.hears("room_users")).map(({ userId }) => userId), ["user-late"]);
+    assert.deepEqual(
+      (await client.hears("room_users")).map(({ userId }) => userId),
+      ["user-late"],
+    );
     const own = client.heard.map(({ event }) => event).filter((event) => event !== "connect");
     assert.deepEqual(own, [...events.map(() => "error"), "message_history", "room_users"]);
   });
@@ -221,8 +242,16 @@ test("wscat's lines, as they are written", async () => {
   client.sendText('{"event":"authenticate","data":{"userId":"user-123","username":"john"}}');
   client.sendText('{"event":"join_room","data":{"roomId":"room-wscat"}}');
   client.sendText('{"event":"send_message","data":{"roomId":"room-wscat","message":"Hello!"}}');
-  holds(await client.hears("new_message"), { roomId: "room-wscat", userId: "user-123", username: "john", message: "Hello!" });
-  assert.deepEqual(client.heard.map(({ event }) => event), ["message_history", "room_users", "new_message"]);
+  holds(await client.hears("new_message"), {
+    roomId: "room-wscat",
+    userId: "user-123",
+    username: "john",
+    message: "Hello!",
+  });
+  assert.deepEqual(
+    client.heard.map(({ event }) => event),
+    ["message_history", "room_users", "new_message"],
+  );
 });
 
 test("a callback of a Socket.IO client is answered", async () => {
@@ -247,7 +276,12 @@ test("with a token authenticate is not needed, and the name is the token's", asy
   const raw = await connectWebSocket("raw", system.ws);
   clients.push(jane, john, raw);
   jane.send("join_room", { roomId: "room-token" });
-  await jane.hears("room_users");
+  holds((await jane.hears("room_users"))[0], { userId: "user-jane", username: "Jane" });
+  // Also where clients may name themselves, who has a token can't be somebody else.
+  jane.send("authenticate", { userId: "user-john", username: "John" });
+  jane.send("send_message", { roomId: "room-token", message: "still Jane" });
+  holds(await jane.hears("new_message"), { userId: "user-jane", username: "Jane" });
+  jane.forget();
   john.send("authenticate", { token: await token("user-john", "John") });
   raw.send("authenticate", { token: await token("user-raw", "Raw") });
   for (const client of [john, raw]) {
@@ -280,8 +314,15 @@ test("REST history by curl: both paths, the newest, oldest first, with a Bearer 
         holds(item, { roomId, userId, username, message, timestamp });
       }
       const newest = await curl(`${http}${path}?limit=2`, "-H", authorization);
-      assert.deepEqual(newest.json.messages.map(({ message }) => message), ["second", "third"]);
-      assert.equal((await curl(`${http}${path}`, "-H", authorization)).json.messages.length, 3, "limit may be left out");
+      assert.deepEqual(
+        newest.json.messages.map(({ message }) => message),
+        ["second", "third"],
+      );
+      assert.equal(
+        (await curl(`${http}${path}`, "-H", authorization)).json.messages.length,
+        3,
+        "limit may be left out",
+      );
       for (const wrong of [[], ["-H", "Authorization: Bearer forged"]]) {
         const refused = await curl(`${http}${path}`, ...wrong);
         assert.equal(refused.status, 401);
@@ -324,7 +365,11 @@ test("message.sent goes to the notification service, one a message; receiverId i
     const said = await john.hearsMany("new_message", 2);
     const direct = await connect("direct", system.http, { auth: { token: await token("user-john", "john") } });
     clients.push(direct);
-    const { messageId } = await direct.asks("sendMessage", { sender: "user-john", receiver: "user-jane", text: "psst" });
+    const { messageId } = await direct.asks("sendMessage", {
+      sender: "user-john",
+      receiver: "user-jane",
+      text: "psst",
+    });
 
     await until("three are published", () => published.length >= 3);
     // One more, so that a repeat would have come before it.
@@ -348,11 +393,6 @@ test("message.sent goes to the notification service, one a message; receiverId i
     await broker.close();
   }
 });
-
-/** At least these fields, with these values. */
-function holds(data, fields) {
-  for (const [name, value] of Object.entries(fields)) assert.deepEqual(data?.[name], value, `${name} of ${JSON.stringify(data)}`);
-}
 
 function isMilliseconds(timestamp, since) {
   assert.ok(Number.isInteger(timestamp) && timestamp >= since && timestamp <= Date.now() + 1_000, `${timestamp}`);

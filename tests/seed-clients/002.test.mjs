@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { io } from "socket.io-client";
 
+import { holds } from "./listener.mjs";
 import { closeAll, connect, listen, open } from "./socketio-client.mjs";
 import { start, token } from "./system.mjs";
 import { connect as connectWebSocket } from "./websocket-client.mjs";
@@ -41,7 +42,12 @@ async function two() {
   return people;
 }
 
-const message = (content, sender_id = 1) => ({ sender_id, conversation_id: conversationId, message_type: "text", content });
+const message = (content, sender_id = 1) => ({
+  sender_id,
+  conversation_id: conversationId,
+  message_type: "text",
+  content,
+});
 
 test("the document's own snippets, as they are written", async () => {
   const heard = [];
@@ -69,7 +75,12 @@ test("the document's own snippets, as they are written", async () => {
     heard.push(data);
   });
 
-  holds(await client.hears("receive-message"), { sender_id: 1, conversation_id: 1, message_type: "text", content: "Hello!" });
+  holds(await client.hears("receive-message"), {
+    sender_id: 1,
+    conversation_id: 1,
+    message_type: "text",
+    content: "Hello!",
+  });
   assert.equal(heard.length, 1);
 });
 
@@ -100,7 +111,11 @@ test("send-message: everyone in the conversation gets receive-message, the sende
   const other = await user(1, 1);
   await joined(other);
   one.send("send-message", message("Hello!"));
-  const received = [await one.hears("receive-message"), await second.hears("receive-message"), await other.hears("receive-message")];
+  const received = [
+    await one.hears("receive-message"),
+    await second.hears("receive-message"),
+    await other.hears("receive-message"),
+  ];
   for (const data of received) {
     holds(data, { conversation_id: conversationId, sender_id: 1, message_type: "text", content: "Hello!" });
     assert.equal(typeof data.id, "string");
@@ -118,12 +133,16 @@ test("send-message: everyone in the conversation gets receive-message, the sende
     assert.deepEqual(contents, ["Hello!", "Hi!"]);
   }
   await second.hears("message-sent");
-  assert.deepEqual([one, second, other].map((client) => client.all("message-sent").length), [1, 1, 0]);
+  assert.deepEqual(
+    [one, second, other].map((client) => client.all("message-sent").length),
+    [1, 1, 0],
+  );
 });
 
 test("message_type is text, image or file, and comes back", async () => {
   const [one, second] = await two();
-  for (const message_type of ["image", "file", "text"]) one.send("send-message", { ...message("https://example.com/x"), message_type });
+  for (const message_type of ["image", "file", "text"])
+    one.send("send-message", { ...message("https://example.com/x"), message_type });
   const types = (await second.hearsMany("receive-message", 3)).map((data) => data.message_type);
   assert.deepEqual(types, ["image", "file", "text"]);
 });
@@ -169,7 +188,11 @@ test("user:online when somebody first enters, user:offline when their last sessi
   const three = await user(3, 1);
   await joined(three);
   await one.hears("user:online", ({ userId }) => userId === 3);
-  assert.deepEqual(one.all("user:online").map(({ userId }) => userId), [2, 3], "the second session of 2 is nothing new");
+  assert.deepEqual(
+    one.all("user:online").map(({ userId }) => userId),
+    [2, 3],
+    "the second session of 2 is nothing new",
+  );
   assert.deepEqual(one.all("user:offline"), [], "2 is still there");
   again.close();
   holds(await one.hears("user:offline"), { userId: 2 });
@@ -212,7 +235,8 @@ test("ids: canonical decimals up to 2^53-1 are numbers, all others strings; 5 an
   named.send("join-conversation", { conversationId: "5", userId: "user-uuid" });
   await named.hears("joined-conversation", (data) => data.conversationId === 5);
   named.send("send-message", { sender_id: "user-uuid", conversation_id: 5, message_type: "text", content: "by name" });
-  for (const client of [one, named]) holds(await client.hears("receive-message"), { conversation_id: 5, sender_id: "user-uuid" });
+  for (const client of [one, named])
+    holds(await client.hears("receive-message"), { conversation_id: 5, sender_id: "user-uuid" });
 });
 
 test("message-updated, message-deleted: what a client of another kind changes", async () => {
@@ -228,7 +252,12 @@ test("message-updated, message-deleted: what a client of another kind changes", 
   const { seq } = ada.frames.find(({ event }) => event === "chat.message");
   ada.send("chat.edit", { roomId, messageId, seq, message: "second version" });
   for (const client of [one, second]) {
-    holds(await client.hears("message-updated"), { id, conversation_id: conversationId, sender_id: "ada", content: "second version" });
+    holds(await client.hears("message-updated"), {
+      id,
+      conversation_id: conversationId,
+      sender_id: "ada",
+      content: "second version",
+    });
   }
   ada.send("chat.delete", { roomId, messageId, seq });
   for (const client of [one, second]) {
@@ -260,7 +289,11 @@ test("a token in place of the userId", async () => {
   await ada.hears("message-error");
   ada.send("send-message", message("mine", "ada"));
   holds(await one.hears("receive-message"), { sender_id: "ada", content: "mine" });
-  const forged = open("forged", `${system.http}/chat`, { auth: { token: "forged" }, query: { userId: 1 }, reconnection: false });
+  const forged = open("forged", `${system.http}/chat`, {
+    auth: { token: "forged" },
+    query: { userId: 1 },
+    reconnection: false,
+  });
   clients.push(forged);
   await forged.hears("connect_error");
   assert.deepEqual(forged.all("connect"), []);
@@ -274,9 +307,4 @@ async function native(userId, name) {
   client.socket.on("message", (data) => client.frames.push(JSON.parse(data.toString())));
   clients.push(client);
   return client;
-}
-
-/** At least these fields, with these values. */
-function holds(data, fields) {
-  for (const [name, value] of Object.entries(fields)) assert.deepEqual(data?.[name], value, `${name} of ${JSON.stringify(data)}`);
 }

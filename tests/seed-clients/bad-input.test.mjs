@@ -3,12 +3,12 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
+import { io } from "socket.io-client";
 
 import { until } from "./deadline.mjs";
 import { closeAll, connect, listen } from "./socketio-client.mjs";
 import { start, token } from "./system.mjs";
 import { connect as connectWebSocket } from "./websocket-client.mjs";
-import { io } from "socket.io-client";
 
 /** More than a frame may have, less than where the older services closed the connection. */
 const HUGE = "x".repeat(100_000);
@@ -51,7 +51,10 @@ async function survives(client, bad, { answer = () => "error", good, hears, othe
     const [heard] = await each.hearsMany(hears, 1);
     assert.ok(JSON.stringify(heard).includes("good"), `the first that is heard is what is good: ${show(heard)}`);
   }
-  assert.deepEqual([client, other].flatMap((each) => each.all("disconnect")), []);
+  assert.deepEqual(
+    [client, other].flatMap((each) => each.all("disconnect")),
+    [],
+  );
 }
 
 function show(value) {
@@ -102,14 +105,26 @@ for (const transport of ["Socket.IO", "WebSocket"]) {
       ["receiveMessage", "of the server's own"],
     ];
     if (transport === "Socket.IO") {
-      bad.push(["send_message", { roomId, message: BINARY }], ["send_message", BINARY], ["typing", { roomId, isTyping: BINARY }]);
+      bad.push(
+        ["send_message", { roomId, message: BINARY }],
+        ["send_message", BINARY],
+        ["typing", { roomId, isTyping: BINARY }],
+      );
     }
     await survives(client, bad, { good: ["send_message", { roomId, message: "good" }], hears: "new_message", other });
   });
 }
 
 test("001: who somebody is must be said in words", async () => {
-  const bad = [{}, { userId: "" }, { userId: {} }, { userId: null }, { userId: "x".repeat(65) }, { userId: "~system" }, { username: "John" }];
+  const bad = [
+    {},
+    { userId: "" },
+    { userId: {} },
+    { userId: null },
+    { userId: "x".repeat(65) },
+    { userId: "~system" },
+    { username: "John" },
+  ];
   bad.push({ userId: "john", username: {} }, ...NO_DATA);
   for (const open of [() => connect("nobody", system.http), () => connectWebSocket("nobody", system.ws)]) {
     const client = await keep(open());
@@ -127,7 +142,19 @@ test("001: who somebody is must be said in words", async () => {
 
 test("001 by WebSocket: what is no frame", async () => {
   const client = await keep(connectWebSocket("raw", system.ws));
-  const bad = ["", "not json", "{", "[]", "5", "null", '"text"', "{}", '{"event":5}', '{"event":null,"data":{}}', '{"event":["join_room"]}'];
+  const bad = [
+    "",
+    "not json",
+    "{",
+    "[]",
+    "5",
+    "null",
+    '"text"',
+    "{}",
+    '{"event":5}',
+    '{"event":null,"data":{}}',
+    '{"event":["join_room"]}',
+  ];
   bad.push('{"event":""}', '{"event":"authenticate","event":"join_room","data":{}}', BINARY, "[".repeat(10_000));
   for (const [index, text] of bad.entries()) {
     client.sendText(text);
@@ -141,17 +168,17 @@ test("001 by WebSocket: what is no frame", async () => {
 });
 
 test("002", async () => {
-  const [client, other] = [1, 2].map((userId) => [userId, system.edges[userId - 1]]).map(([userId, { http }]) =>
-    keep(connect(`user ${userId}`, `${http}/chat`, { query: { userId } })),
-  );
-  const [one, two] = [await client, await other];
+  const user = (userId, { http }) => keep(connect(`user ${userId}`, `${http}/chat`, { query: { userId } }));
+  const [one, two] = [await user(1, system.edges[0]), await user(2, system.edges[1])];
   for (const [index, each] of [one, two].entries()) {
     each.send("join-conversation", { conversationId: room, userId: index + 1 });
     await each.hears("joined-conversation");
   }
   const message = { sender_id: 1, conversation_id: room, message_type: "text", content: "text" };
   const bad = [
-    ...NO_DATA.flatMap((data) => ["join-conversation", "leave-conversation", "typing", "send-message"].map((event) => [event, data])),
+    ...NO_DATA.flatMap((data) =>
+      ["join-conversation", "leave-conversation", "typing", "send-message"].map((event) => [event, data]),
+    ),
     ...NO_IDS.map((conversationId) => ["join-conversation", { conversationId, userId: 1 }]),
     ...NO_IDS.map((conversation_id) => ["send-message", { ...message, conversation_id }]),
     ...NO_TEXTS.map((content) => ["send-message", { ...message, content }]),
@@ -192,7 +219,10 @@ test("003", async () => {
   client.send("sendMessage", { ...message, text: "good" });
   assert.equal((await other.hears("receiveMessage")).text, "good");
   assert.equal(client.all("error").length, bad.length);
-  assert.deepEqual([client, other].flatMap((each) => each.all("disconnect")), []);
+  assert.deepEqual(
+    [client, other].flatMap((each) => each.all("disconnect")),
+    [],
+  );
 });
 
 test("a long text comes through whole, on every kind of client", async () => {

@@ -10,7 +10,9 @@ export async function curl(...args) {
   const { stdout } = await run("curl", ["--silent", "--show-error", "--include", ...args], { maxBuffer: 64 << 20 });
   const end = stdout.indexOf("\r\n\r\n");
   const [first, ...lines] = stdout.slice(0, end).split("\r\n");
-  const headers = new Headers(lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]));
+  const headers = new Headers(
+    lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]),
+  );
   const body = stdout.slice(end + 4);
   return { status: Number(first.split(" ")[1]), headers, body, json: parsed(body) };
 }

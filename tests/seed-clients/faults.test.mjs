@@ -56,7 +56,10 @@ const LASTING = {
       ...face001(userId, client, roomId),
       again: async () => {
         await client.hearsMany("room_users", 2);
-        return client.all("message_history").at(-1).map(({ message }) => message);
+        return client
+          .all("message_history")
+          .at(-1)
+          .map(({ message }) => message);
       },
     };
   },
@@ -141,7 +144,10 @@ async function allSay(people, what) {
   const expected = people.map(({ userId }) => `${what} ${userId}`).sort();
   const those = ({ texts }) => texts().filter((text) => text.startsWith(`${what} `));
   for (const person of people) {
-    await until(() => `${person.userId} hears ${expected}; heard ${person.texts()}`, () => those(person).length >= expected.length);
+    await until(
+      () => `${person.userId} hears ${expected}; heard ${person.texts()}`,
+      () => those(person).length >= expected.length,
+    );
     assert.deepEqual(those(person).sort(), expected, `each once, on ${person.userId}`);
     assert.deepEqual(those(person), those(people[0]), "in one order");
   }
@@ -193,7 +199,10 @@ test("an edge is killed and started again: its people come back, the others went
 });
 
 test("everything is killed and started again: nothing that was heard is lost, everybody comes back", async () => {
-  const people = { witness: await LASTING["001 by Socket.IO"](`witness ${run}`, 0, "lobby"), ...(await everybody(1, `k${run}`)) };
+  const people = {
+    witness: await LASTING["001 by Socket.IO"](`witness ${run}`, 0, "lobby"),
+    ...(await everybody(1, `k${run}`)),
+  };
   const all = Object.values(people);
   await allSay(all, `before${run}`);
   const heard = people.witness.texts();
@@ -222,8 +231,15 @@ async function fiveAndA(fault) {
   await fault();
   const first = await online(ben, 1);
   const queued = await first.hearsMany("receiveMessage", 5);
-  assert.deepEqual(queued.map(({ text }) => text), five, "five, in order");
-  assert.deepEqual(queued.map(({ messageId }) => messageId), ids);
+  assert.deepEqual(
+    queued.map(({ text }) => text),
+    five,
+    "five, in order",
+  );
+  assert.deepEqual(
+    queued.map(({ messageId }) => messageId),
+    ids,
+  );
   first.close();
   await until("the sender is back", () => a.socket.connected);
   const second = await online(ben, 0);

@@ -5,14 +5,21 @@ import { connect } from "node:net";
 
 import { until } from "./deadline.mjs";
 
-/** Connects to the default namespace over WebSocket. `freeze` reads no more, `thaw` reads again, `isOver` says if it was dropped. */
+/**
+ * Connects to the default namespace over WebSocket. `freeze` reads no more, `thaw` reads again; `isOver` says whether
+ * the server has said goodbye or hung up.
+ */
 export async function frozenReader(port) {
   const socket = connect(port, "127.0.0.1");
-  let read = "";
+  const frames = new FrameReader();
   let isOver = false;
-  socket.setEncoding("latin1").on("data", (chunk) => (read = (read + chunk).slice(-1_000_000)));
-  socket.on("close", () => (isOver = true)).on("error", () => {});
-  const saw = (text) => until(`the server says ${text}; it said ${read.slice(0, 2_000)}`, () => read.includes(text));
+  socket.on("data", (chunk) => frames.read(chunk));
+  socket
+    .on("end", () => (isOver = true))
+    .on("close", () => (isOver = true))
+    .on("error", () => {});
+  const saw = (text) =>
+    until(`the server says ${text}; it said ${frames.texts}`, () => frames.texts.some((one) => one.includes(text)));
 
   const key = randomBytes(16).toString("base64");
   const head = ["GET /socket.io/?EIO=4&transport=websocket HTTP/1.1", `Host: 127.0.0.1:${port}`, "Upgrade: websocket"];
@@ -27,7 +34,7 @@ export async function frozenReader(port) {
     saw,
     freeze: () => socket.pause(),
     thaw: () => socket.resume(),
-    isOver: () => isOver,
+    isOver: () => isOver || frames.isClosed,
     close: () => socket.destroy(),
   };
 }
@@ -41,4 +48,38 @@ function textFrame(text) {
       ? Buffer.from([0x81, 0x80 | payload.length])
       : Buffer.from([0x81, 0x80 | 126, payload.length >> 8, payload.length & 0xff]);
   return Buffer.concat([head, mask, payload.map((byte, index) => byte ^ mask[index % 4])]);
+}
+
+/** What the server sends: the HTTP head of the upgrade, then unmasked frames. Keeps the short texts. */
+class FrameReader {
+  texts = [];
+  isClosed = false;
+  #rest = Buffer.alloc(0);
+  #isUpgraded = false;
+
+  read(chunk) {
+    this.#rest = Buffer.concat([this.#rest, chunk]);
+    if (!this.#isUpgraded) {
+      const end = this.#rest.indexOf("\r\n\r\n");
+      if (end < 0) return;
+      this.#isUpgraded = true;
+      this.#rest = this.#rest.subarray(end + 4);
+    }
+    while (this.#frame());
+  }
+
+  #frame() {
+    const bytes = this.#rest;
+    if (bytes.length < 2) return false;
+    const short = bytes[1] & 0x7f;
+    const head = short === 126 ? 4 : short === 127 ? 10 : 2;
+    if (bytes.length < head) return false;
+    const length = short === 126 ? bytes.readUInt16BE(2) : short === 127 ? Number(bytes.readBigUInt64BE(2)) : short;
+    if (bytes.length < head + length) return false;
+    const CLOSE = 8;
+    if ((bytes[0] & 0x0f) === CLOSE) this.isClosed = true;
+    else if (length < 1_000) this.texts.push(bytes.toString("utf8", head, head + length));
+    this.#rest = bytes.subarray(head + length);
+    return true;
+  }
 }

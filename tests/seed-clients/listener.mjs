@@ -1,5 +1,7 @@
 // What one client has heard, in order, and waiting for what it should hear. The clients of each transport keep one.
 
+import assert from "node:assert/strict";
+
 import { until } from "./deadline.mjs";
 
 export class Listener {
@@ -34,6 +36,13 @@ export class Listener {
   /** Forgets what was heard, so that the next question is about what comes from now on. */
   forget() {
     this.heard.length = 0;
+  }
+}
+
+/** What was heard has at least these fields, with these values. */
+export function holds(data, fields) {
+  for (const [name, value] of Object.entries(fields)) {
+    assert.deepEqual(data?.[name], value, `${name} of ${JSON.stringify(data)}`);
   }
 }
 

@@ -17,16 +17,30 @@ const SETTINGS = /^(KLATCH_|MONGODB_|REDIS_|RABBITMQ_|PORT$|CORS_ORIGIN$|INTERNA
 /** The variables of this machine, without those that would set up Klatch behind the tests' back. */
 export const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !SETTINGS.test(name)));
 
+/** Those that run. They end with the tests, however those end. */
+const running = new Set();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+
 export class Program {
   #child;
   #said = [];
 
   constructor(args, variables = {}) {
     // From the root, below which nats-server is found.
-    this.#child = spawn(binary, args, { cwd: root, env: { ...environment, ...variables }, stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = spawn(binary, args, {
+      cwd: root,
+      env: { ...environment, ...variables },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     for (const stream of [this.#child.stdout, this.#child.stderr]) stream.on("data", (chunk) => this.#said.push(chunk));
-    this.ended = new Promise((resolve) => this.#child.once("exit", resolve).once("error", resolve));
-    this.ended.then(() => (this.isOver = true));
+    running.add(this.#child);
+    this.ended = new Promise((resolve) => this.#child.once("exit", resolve).once("error", resolve)).then(() => {
+      running.delete(this.#child);
+      this.isOver = true;
+    });
   }
 
   isOver = false;

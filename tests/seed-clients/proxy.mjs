@@ -12,7 +12,10 @@ export async function roundRobin(edges) {
     next = (next + 1) % edges.length;
     counts[edge] += 1;
     const upstream = connect(edges[edge].port, "127.0.0.1");
-    for (const [from, to] of [[client, upstream], [upstream, client]]) {
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ]) {
       sockets.add(from);
       from.pipe(to);
       from.on("error", () => to.destroy());

@@ -1,5 +1,5 @@
-// As an operator runs it: no client names itself. Without a token each client gets its document's error and nothing else;
-// with one, no name but the token's is believed.
+// As an operator runs it: no client names itself. Without a token each client gets its document's error and nothing
+// else; with one, no name but the token's is believed.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -63,7 +63,11 @@ async function refused(client, roomId, events) {
     assert.equal(data.message, NOT_AUTHENTICATED);
   }
   const reached = other.heard.filter(({ event }) => !["chat.welcome", "chat.joined"].includes(event));
-  assert.deepEqual(reached.map(({ data }) => data.message), [said.message], "nobody noticed the refused one");
+  assert.deepEqual(
+    reached.map(({ data }) => data.message),
+    [said.message],
+    "nobody noticed the refused one",
+  );
 }
 
 test("000 without a token: Not authenticated, and nothing of what others say", async () => {
@@ -147,7 +151,11 @@ test("the demonstration's code is not valid here", async () => {
   const json = ["-X", "POST", "-H", "Content-Type: application/json", "-d"];
   const account = { username: "not-in-dev", password: "correct horse battery staple" };
   await curl(...json, JSON.stringify(account), `${system.http}/auth/register`);
-  const verify = await curl(...json, JSON.stringify({ username: account.username, otp: "123456" }), `${system.http}/auth/verify`);
+  const verify = await curl(
+    ...json,
+    JSON.stringify({ username: account.username, otp: "123456" }),
+    `${system.http}/auth/verify`,
+  );
   assert.ok(verify.status >= 400, `${verify.status}`);
   const login = await curl(...json, JSON.stringify(account), `${system.http}/auth/login`);
   assert.ok(login.status >= 400, `${login.status}`);
@@ -193,6 +201,7 @@ test("001 with a token: a forged userId or username is never believed", async ()
     const heard = [await other.hears("chat.message", ({ message }) => message === `${index}`)];
     heard.push(await client.hears("new_message", ({ message }) => message === `${index}`));
     for (const { userId, username } of heard) assert.deepEqual([userId, username], ["jane", "Jane"]);
+    assert.deepEqual(client.all("error"), [], "an unchanged client says its name and is not refused for it");
   }
 });
 
@@ -225,13 +234,20 @@ test("003 with a token: a forged sender is never believed", async () => {
   await b.hears("receiveMessage", ({ text }) => text === "mine");
   for (const { sender, receiver } of b.all("receiveMessage")) assert.deepEqual([sender, receiver], ["ann", "ben"]);
   const forged = b.all("receiveMessage", ({ text }) => text === "forged").length;
-  await until("each forged one is refused or delivered under the true name", () => a.all("error").length + forged === 2);
+  await until(
+    "each forged one is refused or delivered under the true name",
+    () => a.all("error").length + forged === 2,
+  );
 });
 
 test("004 with a token: a forged username or userId is never believed, nor headers of a gateway without its key", async () => {
   const roomId = `${room}`;
   const other = await neighbour(roomId);
-  const cookie = { Cookie: `access_token=${operatorToken("jane", "Jane")}`, "x-user-id": "neighbour", "x-username": "Neighbour" };
+  const cookie = {
+    Cookie: `access_token=${operatorToken("jane", "Jane")}`,
+    "x-user-id": "neighbour",
+    "x-username": "Neighbour",
+  };
   const jane = await webSocket("jane", 0, "/chat/ws", cookie);
   const key = { "x-internal-api-key": INTERNAL_API_KEY, "x-user-id": "jane", "x-username": "Jane" };
   const gateway = await webSocket("jane", 1, "/ws", { ...key, Cookie: `access_token=${operatorToken("mallory")}` });

@@ -26,7 +26,12 @@ afterEach(() => {
 const ENTER = {
   async "000 by Socket.IO"(userId, edge) {
     const client = await connect(userId, system.edges[edge].http);
-    return person(client, "receiveMessage", (data) => ({ text: data }), (text) => ["sendMessage", text]);
+    return person(
+      client,
+      "receiveMessage",
+      (data) => ({ text: data }),
+      (text) => ["sendMessage", text],
+    );
   },
 
   async "001 by Socket.IO"(userId, edge, roomId) {
@@ -111,7 +116,11 @@ async function allReadAll(roomId, entrants) {
   assert.equal(new Set(order).size, total, "each once");
   for (const { kind, userId, read } of people) {
     const said = await read(total);
-    assert.deepEqual(said.map(({ text }) => text), order, `${userId} on ${kind} reads the same, in the same order`);
+    assert.deepEqual(
+      said.map(({ text }) => text),
+      order,
+      `${userId} on ${kind} reads the same, in the same order`,
+    );
     for (const { from, name, text } of said) {
       const speaker = people.find(({ userId }) => text.startsWith(`${userId} says `));
       // 000 names no sender, neither its own nor to its own.
@@ -138,7 +147,10 @@ function numbered(userId) {
 
 test("lobby: 000, 001 on both transports, 002, 004 on both ways; two of each, on both edges", async () => {
   const kinds = Object.keys(ENTER);
-  const entrants = [...kinds.entries()].flatMap(([index, kind]) => [[kind, `p${index}a`], [kind, `p${index}b`]]);
+  const entrants = [...kinds.entries()].flatMap(([index, kind]) => [
+    [kind, `p${index}a`],
+    [kind, `p${index}b`],
+  ]);
   await allReadAll("lobby", entrants);
 });
 
@@ -156,7 +168,11 @@ test("conversation 5 is room '5'; ids of 002 go out as numbers", async () => {
   const late = await ENTER["001 by Socket.IO"]("late", 1, "5");
   const history = await late.client.hears("message_history");
   const last = [...order, "the last word"].slice(-history.length);
-  assert.deepEqual(history.map(({ message }) => message), last, "history is in that order as well");
+  assert.deepEqual(
+    history.map(({ message }) => message),
+    last,
+    "history is in that order as well",
+  );
   assert.ok(history.length >= 50);
 
   const seen = people[0].client.all("receive-message").map(({ sender_id }) => sender_id);
@@ -173,8 +189,14 @@ test("who comes, goes and types is told to everybody in their own words", async 
   await raw.client.hears("user_joined", ({ userId }) => userId === "3");
 
   native.client.send("chat.typing", { roomId, username: "whoever", isTyping: true });
-  await two.client.hears("user-typing", ({ userId, conversationId, isTyping }) => userId === 3 && conversationId === 9 && isTyping);
-  await raw.client.hears("user_typing", ({ userId, username, isTyping }) => userId === "3" && username === "name of 3" && isTyping);
+  await two.client.hears(
+    "user-typing",
+    ({ userId, conversationId, isTyping }) => userId === 3 && conversationId === 9 && isTyping,
+  );
+  await raw.client.hears(
+    "user_typing",
+    ({ userId, username, isTyping }) => userId === "3" && username === "name of 3" && isTyping,
+  );
   two.client.send("typing", { conversationId: 9, userId: 1, isTyping: true });
   await raw.client.hears("user_typing", ({ userId, isTyping }) => userId === "1" && isTyping);
   await native.client.hears("chat.typing", ({ userId, isTyping }) => userId === "1" && isTyping);
@@ -191,14 +213,23 @@ test("who comes, goes and types is told to everybody in their own words", async 
 
 test("a system message is read on every kind of client", async () => {
   const everybody = {};
-  for (const [index, kind] of Object.keys(ENTER).entries()) everybody[kind] = await ENTER[kind](`s${index}`, index % 2, "lobby");
+  for (const [index, kind] of Object.keys(ENTER).entries())
+    everybody[kind] = await ENTER[kind](`s${index}`, index % 2, "lobby");
   const body = { roomId: "lobby", message: "Server maintenance in 5 minutes" };
-  const answer = await postJson(`${system.http}/send-system-message`, body, "-H", `x-internal-api-key: ${INTERNAL_API_KEY}`);
+  const answer = await postJson(
+    `${system.http}/send-system-message`,
+    body,
+    "-H",
+    `x-internal-api-key: ${INTERNAL_API_KEY}`,
+  );
   assert.equal(answer.status, 200);
   const { message } = body;
   await everybody["000 by Socket.IO"].client.hears("receiveMessage", (data) => data === message);
   for (const kind of ["001 by Socket.IO", "001 by WebSocket"]) {
-    await everybody[kind].client.hears("new_message", (data) => data.message === message && data.messageType === "system");
+    await everybody[kind].client.hears(
+      "new_message",
+      (data) => data.message === message && data.messageType === "system",
+    );
   }
   const isSystem = (data) => data.content === message && data.message_type === "system";
   await everybody["002"].client.hears("receive-message", isSystem);
@@ -226,7 +257,11 @@ test("a pair of 003 is read by its other half on any kind of client", async () =
   asked("history", "chat.history", { roomId, limit: 50 });
   const { events } = await native.hears("ack", ({ events }) => events);
   const said = events.filter(({ event }) => event === "chat.message").map(({ data }) => [data.userId, data.message]);
-  assert.deepEqual(said, [[ann, "one"], [ann, "two"], [ann, "three"]]);
+  assert.deepEqual(said, [
+    [ann, "one"],
+    [ann, "two"],
+    [ann, "three"],
+  ]);
 
   const seed001 = await connect(ben, system.edges[1].http);
   const raw = await connectWebSocket(ben, system.edges[0].ws);
@@ -235,7 +270,10 @@ test("a pair of 003 is read by its other half on any kind of client", async () =
     client.send("authenticate", { token: jwt[ben] });
     client.send("join_room", { roomId });
     const history = await client.hears("message_history");
-    assert.deepEqual(history.map(({ userId, message }) => [userId, message]), said);
+    assert.deepEqual(
+      history.map(({ userId, message }) => [userId, message]),
+      said,
+    );
   }
   const seed002 = await connect(ben, `${system.edges[0].http}/chat`, { auth: { token: jwt[ben] } });
   clients.push(seed002);

@@ -68,7 +68,8 @@ const SOCKET_IO = {
     options: async (userId) => ({ auth: { token: await token(`${room}-${userId}`) } }),
     enter: () => {},
     say: (client, texts, userId) => {
-      for (const text of texts) client.send("sendMessage", { sender: `${room}-${userId}`, receiver: `${room}-2`, text });
+      for (const text of texts)
+        client.send("sendMessage", { sender: `${room}-${userId}`, receiver: `${room}-2`, text });
     },
     event: "receiveMessage",
     text: ({ text }) => text,
@@ -93,10 +94,14 @@ const WAYS = {
 for (const [seed, { path, options, enter, entered, say, event, text }] of Object.entries(SOCKET_IO)) {
   for (const [way, transport] of Object.entries(WAYS)) {
     test(`${seed}, ${way}: thirty sends in one go arrive in order, once`, async () => {
-      const listener = keep(await connect("2", `${system.edges[1].http}${path}`, { ...(await options(2)), ...transport }));
+      const listener = keep(
+        await connect("2", `${system.edges[1].http}${path}`, { ...(await options(2)), ...transport }),
+      );
       enter(listener, 2);
       if (entered) await listener.hears(entered);
-      const speaker = keep(await connect("1", `${system.edges[0].http}${path}`, { ...(await options(1)), ...transport }));
+      const speaker = keep(
+        await connect("1", `${system.edges[0].http}${path}`, { ...(await options(1)), ...transport }),
+      );
       enter(speaker, 1);
       say(speaker, IN_ONE_GO, 1);
       assert.deepEqual((await listener.hearsMany(event, 30)).map(text), IN_ONE_GO);
@@ -131,7 +136,10 @@ test("polling, then upgraded: what is said while the transport changes is heard,
   for (const client of changing) {
     await client.hears("new_message", ({ message }) => message === "the last word");
     const expected = [...Array.from({ length: said }, (_, index) => `number ${index + 1}`), "the last word"];
-    assert.deepEqual(client.all("new_message").map(({ message }) => message), expected);
+    assert.deepEqual(
+      client.all("new_message").map(({ message }) => message),
+      expected,
+    );
   }
 });
 
@@ -143,7 +151,10 @@ test("001 by WebSocket: thirty sends in one go, from the first frame on, arrive 
   enter001(speaker, 1);
   say001(speaker, IN_ONE_GO);
   for (const client of [listener, speaker]) {
-    assert.deepEqual((await client.hearsMany("new_message", 30)).map(({ message }) => message), IN_ONE_GO);
+    assert.deepEqual(
+      (await client.hearsMany("new_message", 30)).map(({ message }) => message),
+      IN_ONE_GO,
+    );
   }
 });
 
@@ -160,7 +171,10 @@ test("004: thirty sends in one go, from the first frame on, arrive in order, onc
   const speaker = await enter("1", 0);
   for (const message of IN_ONE_GO) speaker.send("chat.message", { roomId, message, username: "1" });
   for (const client of [listener, speaker]) {
-    assert.deepEqual((await client.hearsMany("chat.message", 30)).map(({ message }) => message), IN_ONE_GO);
+    assert.deepEqual(
+      (await client.hearsMany("chat.message", 30)).map(({ message }) => message),
+      IN_ONE_GO,
+    );
   }
 });
 
@@ -171,12 +185,17 @@ test("two edges behind a plain round-robin proxy: WebSocket clients of every doc
       const people = [];
       for (const userId of [1, 2, 3, 4]) {
         const own = seed === "003" ? await options(2) : await options(userId);
-        const client = keep(await connect(`${seed}-${userId}`, `${proxy.http}${path}`, { ...own, transports: ["websocket"] }));
+        const client = keep(
+          await connect(`${seed}-${userId}`, `${proxy.http}${path}`, { ...own, transports: ["websocket"] }),
+        );
         enter(client, userId);
         if (entered) await client.hears(entered);
         people.push(client);
       }
-      const speaker = seed === "003" ? keep(await connect("1", proxy.http, { ...(await options(1)), transports: ["websocket"] })) : people[0];
+      const speaker =
+        seed === "003"
+          ? keep(await connect("1", proxy.http, { ...(await options(1)), transports: ["websocket"] }))
+          : people[0];
       say(speaker, IN_ONE_GO, 1);
       for (const client of people) assert.deepEqual((await client.hearsMany(event, 30)).map(text), IN_ONE_GO);
       closeAll(people);
@@ -191,7 +210,10 @@ test("two edges behind a plain round-robin proxy: WebSocket clients of every doc
     }
     say001(raw[0], IN_ONE_GO);
     for (const client of raw) {
-      assert.deepEqual((await client.hearsMany("new_message", 30)).map(({ message }) => message), IN_ONE_GO);
+      assert.deepEqual(
+        (await client.hearsMany("new_message", 30)).map(({ message }) => message),
+        IN_ONE_GO,
+      );
     }
     assert.ok(Math.min(...proxy.counts) >= 10, `both edges had their share: ${proxy.counts}`);
   } finally {
@@ -219,7 +241,9 @@ test("who stops reading is dropped; the neighbours hear that they left, and ever
   let said = 0;
   const isGone = () => speaker.all("user_left", ({ userId }) => userId === "frozen").length === 1;
   while (!isGone() && said < MESSAGES_MAX) {
-    const answers = Array.from({ length: 20 }, () => speaker.asks("send_message", { roomId, message: `${(said += 1)} ${TEXT}` }));
+    const answers = Array.from({ length: 20 }, () =>
+      speaker.asks("send_message", { roomId, message: `${(said += 1)} ${TEXT}` }),
+    );
     await Promise.all(answers);
   }
   await until(`they are dropped after ${said} messages`, isGone);
@@ -227,7 +251,10 @@ test("who stops reading is dropped; the neighbours hear that they left, and ever
   await neighbour.hears("new_message", ({ message }) => message === "the last word");
   const numbers = neighbour.all("new_message").map(({ message }) => message.split(" ")[0]);
   assert.deepEqual(numbers, [...Array.from({ length: said }, (_, index) => `${index + 1}`), "the"]);
-  assert.deepEqual([neighbour, speaker].flatMap((client) => client.all("disconnect")), []);
+  assert.deepEqual(
+    [neighbour, speaker].flatMap((client) => client.all("disconnect")),
+    [],
+  );
   frozen.thaw();
   await until("the connection is over", () => frozen.isOver());
 });

@@ -21,7 +21,13 @@ const OF_STORES = {
 
 test("with the variables of seed 001", async (t) => {
   const system = await start({
-    variables: { ...OF_STORES, NODE_ENV: "production", CORS_ORIGIN: "*", MAX_CONNECTIONS_PER_USER: "5", MAX_MESSAGE_HISTORY: "3" },
+    variables: {
+      ...OF_STORES,
+      NODE_ENV: "production",
+      CORS_ORIGIN: "*",
+      MAX_CONNECTIONS_PER_USER: "5",
+      MAX_MESSAGE_HISTORY: "3",
+    },
   });
   const clients = [];
   t.after(async () => {
@@ -41,7 +47,10 @@ test("with the variables of seed 001", async (t) => {
 
   await t.test("those of stores that are no more are named in one line, without their values", () => {
     for (const edge of [0, 1]) {
-      const naming = system.said(edge).split("\n").filter((line) => line.includes("MONGODB_URI"));
+      const naming = system
+        .said(edge)
+        .split("\n")
+        .filter((line) => line.includes("MONGODB_URI"));
       assert.equal(naming.length, 1, system.said(edge));
       for (const name of Object.keys(OF_STORES)) assert.ok(naming[0].includes(name), `${name} in ${naming[0]}`);
       for (const secret of ["mongo:27017", "redis-password-of-old", "rabbit-password-of-old"]) {
@@ -73,13 +82,20 @@ test("with the variables of seed 001", async (t) => {
 
   await t.test("MAX_MESSAGE_HISTORY bounds message_history and the REST history, the newest stay", async () => {
     const john = await member("user-john", "room-history");
-    for (let number = 1; number <= 5; number += 1) john.send("send_message", { roomId: "room-history", message: `${number}` });
+    for (let number = 1; number <= 5; number += 1)
+      john.send("send_message", { roomId: "room-history", message: `${number}` });
     await john.hearsMany("new_message", 5);
     const jane = await member("user-jane", "room-history", 1);
-    assert.deepEqual((await jane.hears("message_history")).map(({ message }) => message), ["3", "4", "5"]);
+    assert.deepEqual(
+      (await jane.hears("message_history")).map(({ message }) => message),
+      ["3", "4", "5"],
+    );
     const authorization = `Authorization: Bearer ${await token("user-jane")}`;
     const answer = await curl(`${system.http}/api/chat/room-history/history?limit=50`, "-H", authorization);
-    assert.deepEqual(answer.json.messages.map(({ message }) => message), ["3", "4", "5"]);
+    assert.deepEqual(
+      answer.json.messages.map(({ message }) => message),
+      ["3", "4", "5"],
+    );
   });
 
   await t.test("MAX_CONNECTIONS_PER_USER: the sixth of one person is refused, the five go on", async () => {

@@ -68,7 +68,7 @@ impl Desk {
         for _ in 0..CHANGE_TRIES {
             let held = self.bucket.get::<Registrations>(&key).await.map_err(failed)?;
             let mut registrations = held.value.unwrap_or_default();
-            registrations.add(registration.clone(), self.clock.now());
+            registrations.add(registration.clone());
             let mut changes = vec![Change::put_for(CODE_LIFETIME, key.clone(), held.revision, &registrations)];
             if let Some(email) = &registration.email {
                 let key = record::registered(email);

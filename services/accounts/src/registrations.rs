@@ -44,8 +44,7 @@ pub(crate) struct Registration {
 
 impl Registrations {
     /// One more, which makes room for itself.
-    pub(crate) fn add(&mut self, registration: Registration, now: Timestamp) {
-        self.waiting.retain(|waiting| waiting.expires > now && waiting.tries_left > 0);
+    pub(crate) fn add(&mut self, registration: Registration) {
         self.waiting.push(registration);
         let over = self.waiting.len().saturating_sub(WAITING_MAX);
         self.waiting.drain(..over);
@@ -96,7 +95,7 @@ mod tests {
 
     fn waiting(codes: &[&str]) -> Registrations {
         let mut registrations = Registrations::default();
-        codes.iter().for_each(|code| registrations.add(registration(code, code, at(0)), at(0)));
+        codes.iter().for_each(|code| registrations.add(registration(code, code, at(0))));
         registrations
     }
 

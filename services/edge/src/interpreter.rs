@@ -33,8 +33,8 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const RINGS_WAITING_MAX: usize = 64;
 /// What any client without an identity is told; the words are seed 001's.
 const NOT_AUTHENTICATED: &str = "Not authenticated";
-/// What the ids of people begin with whom nobody knows. Only the server makes such ids.
-const GUEST: &str = "~guest-";
+/// What the ids of people begin with whom nobody knows. They are nobody's before, and can be banned like anybody's.
+const GUEST: &str = "guest-";
 
 /// Who a client is when it comes in.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(crate) enum Caller {
 }
 
 /// How sure it is who a client is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Proof {
     /// Nobody knows.
     None,
@@ -207,7 +207,7 @@ impl Interpreter {
             Proof::Word | Proof::Token => true,
         };
         let speaker = self.session.person().filter(|_| is_known).map(Person::user).ok_or_else(unknown)?;
-        if dialect.knows(heard.event) && (self.settles_at.is_some() || dialect.name() != self.dialect.name()) {
+        if dialect.knows(heard.event) {
             self.adopt(dialect).await?;
         }
         let ask = dialect.read(heard, &speaker)?;
@@ -264,13 +264,19 @@ impl Interpreter {
     async fn identify(&mut self, dialect: &'static dyn Dialect, claim: Claim) -> Result<Value, Failure> {
         let (person, proof) = match &claim.token {
             Some(token) => (self.hub.verifier.verify_anew(token).await?, Proof::Token),
-            None if self.proof == Proof::Token => match self.session.person() {
-                Some(person) => (person.clone(), Proof::Token),
-                None => return Err(unknown()),
-            },
+            None if self.proof == Proof::Token => {
+                self.adopt(dialect).await?;
+                return Ok(json!({ "userId": self.user() }));
+            }
             None if self.trusts() => (believed(claim)?, Proof::Word),
             None => return Err(unknown()),
         };
+        if self.user() == Some(&person.user_id) && self.proof != Proof::Guest {
+            // Once more the same: what it listens to stays.
+            self.session.renew(person);
+            self.proof = self.proof.max(proof);
+            return self.adopt(dialect).await.map(|()| json!({ "userId": self.user() }));
+        }
         self.speak(dialect);
         self.proof = Proof::None;
         self.admit(person, proof)?;
@@ -280,7 +286,11 @@ impl Interpreter {
 
     /// From now on it is a client of this dialect: what it listened to in the last one's words it gives up.
     async fn adopt(&mut self, dialect: &'static dyn Dialect) -> Result<(), Failure> {
-        if dialect.name() != self.dialect.name() {
+        let is_news = dialect.name() != self.dialect.name();
+        if !is_news && self.settles_at.is_none() {
+            return Ok(());
+        }
+        if is_news {
             let person = self.session.person().cloned();
             self.speak(dialect);
             if let Some(person) = person {

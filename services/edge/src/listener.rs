@@ -239,7 +239,7 @@ mod tests {
         let mut items = VecDeque::new();
         listener.outbox.take(&mut items);
         let said = items.into_iter().map(|item| match item.frame {
-            Frame::WebSocket(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+            Frame::WebSocket(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Frame::SocketIo(event, data) => format!("{event} {data}"),
             Frame::Nothing => String::new(),
         });

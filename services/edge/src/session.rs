@@ -112,6 +112,13 @@ impl Session {
         Ok(())
     }
 
+    /// The same person has shown anew who they are.
+    pub(crate) fn renew(&mut self, person: Person) {
+        if let Identity::Known { person: known, .. } = &mut self.identity {
+            *known = person;
+        }
+    }
+
     /// When the session must end, unless a newer token comes: `None` while nobody has signed in.
     pub(crate) fn expires(&self) -> Option<Timestamp> {
         self.person().map(|person| person.expires)

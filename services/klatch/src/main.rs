@@ -8,6 +8,7 @@ mod data_folder;
 mod demo;
 mod edge;
 mod health;
+mod notifier;
 mod projector;
 mod rebuild;
 mod send;
@@ -63,6 +64,7 @@ enum Command {
     Edge(edge::Args),
     Projector(projector::Args),
     Accounts(accounts::Args),
+    Notifier(notifier::Args),
     #[command(subcommand)]
     Token(token::Command),
     Send(send::Args),
@@ -95,7 +97,8 @@ async fn run(cli: Cli) -> Result<ExitCode, AnyError> {
         Command::Up(args) => Box::pin(up::run(args, file)).await,
         Command::Edge(args) => edge::run(args, file).await,
         Command::Projector(args) => projector::run(args, file).await,
-        Command::Accounts(args) => accounts::run(args, file).await,
+        Command::Accounts(args) => Box::pin(accounts::run(args, file)).await,
+        Command::Notifier(args) => notifier::run(args, file).await,
         Command::Token(command) => token::run(command, file),
         Command::Send(args) => send::run(args, file).await,
         Command::Tail(args) => tail::run(args, file).await,

@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) projector: klatch_projector::Config,
     /// Who may have an account of Klatch's own, and what their tokens say.
     pub(crate) accounts: klatch_accounts::Config,
+    /// What tells other systems of messages: on NATS, and by webhooks.
+    pub(crate) notifier: klatch_notifier::Config,
 }
 
 /// Which NATS server to use.
@@ -62,6 +64,7 @@ impl Default for Settings {
             edge: klatch_edge::Config::default(),
             projector: klatch_projector::Config::default(),
             accounts: klatch_accounts::Config::default(),
+            notifier: klatch_notifier::Config::default(),
         }
     }
 }
@@ -93,6 +96,8 @@ const ENVIRONMENT: Environment<'static> = Environment {
         Alias { variable: "PORT", key: "edge.listen", convert: on_loopback },
         Alias { variable: "CORS_ORIGIN", key: "edge.origins", convert: as_it_is },
         Alias { variable: "INTERNAL_API_KEY", key: "edge.internal_api_key", convert: as_it_is },
+        Alias { variable: "MAX_MESSAGE_HISTORY", key: "projector.history_messages_max", convert: as_it_is },
+        Alias { variable: "MESSAGE_HISTORY_TTL", key: "projector.history_age_s_max", convert: as_it_is },
         Alias { variable: "MAX_CONNECTIONS_PER_USER", key: "edge.limits.connections_per_user_max", convert: as_it_is },
     ],
     // Read by the command line, and by the tests of this repository.
@@ -198,6 +203,10 @@ mod tests {
             ("KLATCH_NATS_SERVER", "/opt/nats-server"),
             ("KLATCH_EDGE__LIMITS__FRAME_BYTES_MAX", "1024"),
             ("KLATCH_TOKEN", "not a setting"),
+            (
+                "KLATCH_NOTIFIER__WEBHOOKS",
+                r#"[{ name = "crm", url = "https://crm.example/hook", secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"] }]"#,
+            ),
             ("KLATCH_EDGE__AUTH__KEYS", r#"[{ algorithm = "HS256", secret = "0123456789abcdef0123456789abcdef" }]"#),
         ];
         let variables = variables.map(|(name, text)| (name.to_owned(), text.to_owned()));
@@ -209,6 +218,7 @@ mod tests {
         assert_eq!(settings.edge.origins, ["https://a.example", "https://b.example"]);
         assert_eq!(settings.broker.nats_server, Some("/opt/nats-server".into()));
         assert_eq!(settings.edge.limits.frame_bytes_max, 1024);
+        assert_eq!(settings.notifier.webhooks[0].name.as_str(), "crm");
         assert!(matches!(settings.edge.auth.keys[..], [KeyConfig::HS256 { .. }]), "{:?}", settings.edge.auth.keys);
     }
 

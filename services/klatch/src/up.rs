@@ -1,7 +1,8 @@
-//! `klatch up`: the broker, the projector, the accounts and the edge in one process, and nothing to configure.
+//! `klatch up`: the broker, the projector, the notifier, the accounts and the edge in one process, and nothing to
+//! configure.
 //!
-//! Stopping goes against the flow: first the edge (nobody new, everybody told), then the accounts and the projector, last the
-//! broker. All of it takes less than ten seconds.
+//! Stopping goes against the flow: first the edge (nobody new, everybody told), then the others, last the broker. All of it
+//! takes less than ten seconds.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -26,9 +27,11 @@ use crate::{AnyError, demo, signer};
 const EDGE_DRAIN_MS_MAX: u64 = 4_500;
 const EDGE_PATIENCE: Duration = Duration::from_millis(5_000);
 const ACCOUNTS_PATIENCE: Duration = Duration::from_millis(500);
+const NOTIFIER_DRAIN_MS_MAX: u64 = 250;
+const NOTIFIER_PATIENCE: Duration = Duration::from_millis(500);
 const PROJECTOR_PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// Run everything in one process: broker, projector, accounts, edge
+/// Run everything in one process: broker, projector, notifier, accounts, edge
 ///
 /// Needs no configuration: it finds nats-server (or fetches it once), keeps everything in ./klatch-data and listens on
 /// 127.0.0.1:5004. Ctrl-C or SIGTERM stops it within ten seconds, the broker last, with nothing lost.
@@ -95,6 +98,7 @@ async fn prepare(settings: &mut Settings, health: &Health) -> Result<(DataFolder
         settings.edge.auth.keys.push(signer::own_key(folder.path())?);
     }
     settings.edge.drain_ms_max = settings.edge.drain_ms_max.min(EDGE_DRAIN_MS_MAX);
+    settings.notifier.drain_ms_max = settings.notifier.drain_ms_max.min(NOTIFIER_DRAIN_MS_MAX);
     if settings.broker.url.is_some() {
         return Ok((folder, None));
     }
@@ -119,10 +123,11 @@ async fn serve(
             true => Some(Log::open(settings.log_options("klatch-accounts", url)).await?),
             false => None,
         };
-        Ok::<_, AnyError>((for_edge, for_projector, for_accounts))
+        let for_notifier = Log::open(settings.log_options("klatch-notifier", url)).await?;
+        Ok::<_, AnyError>((for_edge, for_projector, for_accounts, for_notifier))
     };
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
-    let (for_edge, for_projector, for_accounts) = opened?;
+    let (for_edge, for_projector, for_accounts, for_notifier) = opened?;
 
     let metrics = Metrics::new();
     let announcement =
@@ -140,6 +145,11 @@ async fn serve(
             Ok(klatch_accounts::run(accounts, log, stop, answering, &accounts_metrics).await?)
         });
     }
+    let (notifier, telling, notifier_metrics) =
+        (settings.notifier.clone(), health.condition("notifier", "starting"), metrics.clone());
+    services.start("notifier", NOTIFIER_PATIENCE, |stop| async move {
+        Ok(klatch_notifier::run(notifier, for_notifier, stop, telling, &notifier_metrics).await?)
+    });
     let (projector, caught_up) = (settings.projector.clone(), health.condition("projector", "starting"));
     services.start("projector", PROJECTOR_PATIENCE, |stop| async move {
         Ok(klatch_projector::run(projector, for_projector, stop, caught_up, &metrics).await?)

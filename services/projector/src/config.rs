@@ -25,6 +25,10 @@ pub struct Config {
     pub queries_waiting_max: usize,
     /// Milliseconds that a query waits until its `minSeq` is folded.
     pub min_seq_wait_ms_max: u64,
+    /// The newest messages of each room that pages of history serve; 0 for all. The log keeps all.
+    pub history_messages_max: u64,
+    /// Seconds for which pages of history serve a message; 0 for ever. The log keeps it.
+    pub history_age_s_max: u64,
     /// Positions whose digest is kept, to compare projectors at one.
     pub digests_kept: usize,
     /// Views that are set aside because of a doubt are kept to look at, one set, if they are not larger than this.
@@ -42,6 +46,8 @@ impl Default for Config {
             queries_in_flight_max: 8,
             queries_waiting_max: 1024,
             min_seq_wait_ms_max: 2000,
+            history_messages_max: 0,
+            history_age_s_max: 0,
             digests_kept: 4096,
             set_aside_bytes_max: 256 * 1024 * 1024,
         }

@@ -28,6 +28,7 @@ use crate::eraser;
 use crate::numbers::Numbers;
 use crate::store::checkpoint::SCHEMA;
 use crate::store::{Damage, guarded};
+use crate::views::retention::Retention;
 use crate::views::{Failure, Reading, history, members, rooms, unread};
 
 /// Left of the largest message that the broker takes: for headers, what surrounds the items, and one item on top.
@@ -47,6 +48,7 @@ pub(crate) struct Desk {
     waiting: Arc<Semaphore>,
     reading: Arc<Semaphore>,
     bytes_max: usize,
+    retention: Retention,
 }
 
 impl Desk {
@@ -61,6 +63,7 @@ impl Desk {
             waiting: Arc::new(Semaphore::new(config.queries_waiting_max.max(1))),
             reading: Arc::new(Semaphore::new(config.queries_in_flight_max.max(1))),
             bytes_max: payload_max.saturating_sub(BYTES_AROUND).max(BYTES_AROUND),
+            retention: Retention { messages_max: config.history_messages_max, age_s_max: config.history_age_s_max },
         }
     }
 
@@ -102,6 +105,7 @@ impl Desk {
             position: Position { epoch: state.epoch, seq: state.seq },
             now: now(),
             bytes_max: self.bytes_max,
+            retention: self.retention,
         };
         let read = tokio::task::spawn_blocking(move || {
             // A panic of sled is damage too; a refusal is none, and passes through.

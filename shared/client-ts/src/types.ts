@@ -12,7 +12,7 @@ export type Epoch = string;
 export type TimelineFrame =
   MessageFrame | SystemFrame | MessageEditedFrame | MessageDeletedFrame | MemberChangedFrame | RoomUpdatedFrame;
 export type MessageItem = Tombstone | SaidItem;
-export type MessageType = "text" | "image" | "file" | "system";
+export type MessageType = "text" | "image" | "file" | "system" | "json";
 export type Change =
   "joined" | "accepted" | "exited" | "invited" | "kicked" | "banned" | "unbanned" | "muted" | "unmuted" | "role";
 export type Role = "reader" | "member" | "moderator" | "owner";

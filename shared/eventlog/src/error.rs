@@ -26,6 +26,22 @@ pub enum OpenError {
         /// What differs, and how.
         differences: String,
     },
+    /// A consumer is there, but differs from what it must be.
+    #[error("consumer {consumer} is not as it must be: {differences}")]
+    ConsumerDrift {
+        /// The consumer's name.
+        consumer: String,
+        /// What differs, and how.
+        differences: String,
+    },
+    /// A consumer could not be created or read.
+    #[error("consumer {consumer} can't be set up: {cause}")]
+    Consumer {
+        /// The consumer's name.
+        consumer: String,
+        /// Why.
+        cause: String,
+    },
     /// A stream could not be created or read.
     #[error("stream {stream} can't be set up: {cause}")]
     Stream {

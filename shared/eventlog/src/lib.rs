@@ -12,12 +12,15 @@
 //! live/       republish → chain.rs (next, old, gap) → LiveRoom; patrol.rs compares every live room with the stream
 //! read.rs     one, the last, a range, the last of many
 //! follow.rs   everything from a sequence on
-//! presence.rs marks.rs epoch.rs     subject.rs streams.rs: the only places that spell a subject, a stream
+//! push.rs     jobs for the notifier: put, taken by a durable consumer, given up
+//! presence.rs marks.rs epoch.rs     subject.rs streams.rs consumers.rs: the only places that spell a subject, a stream,
+//!             a consumer
 //! broker.rs   the verbs; jetstream/ and memory/ offer them
 //! ```
 
 mod append;
 mod broker;
+mod consumers;
 mod epoch;
 mod error;
 mod follow;
@@ -28,6 +31,7 @@ mod marks;
 pub mod memory;
 mod options;
 mod presence;
+mod push;
 mod queue;
 mod read;
 mod seen;
@@ -36,6 +40,7 @@ mod streams;
 pub mod subject;
 
 pub use append::{Append, ENTRIES_MAX, Entry, Outcome};
+pub use consumers::{Consumer, WebhookName};
 pub use error::{AppendError, EraseError, FollowError, LostWhy, OpenError, QueryError, ReadError};
 pub use follow::{Follow, FollowBatch, FollowMarks, MarkBatch};
 pub use live::{LiveEvent, LiveLeases, LiveMembers, LiveRoom};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use klatch_domain::{Address, RoomId, Seq, Timestamp};
+use klatch_domain::{Address, RoomId, Seq, Timestamp, UserId};
 use tokio::time::Instant;
 
 use crate::broker::Record;
@@ -137,6 +137,20 @@ impl Log {
             seqs.extend(chunk.iter().map(|subject| found.get(subject.as_str()).copied()));
         }
         Ok(seqs)
+    }
+
+    /// Everybody who has a standing in a room, members or not; possibly by a replica that lags.
+    pub async fn people(&self, room: &RoomId) -> Result<Vec<UserId>, ReadError> {
+        let records = self.all_of(Stream::Events, &subject::members_of_room(room)).await?;
+        let person = |record: &Record| match subject::parse_event(&record.subject) {
+            Some(Address::Member(_, user)) => Some(user),
+            _ => None,
+        };
+        // More than one message may be stored of one person.
+        let mut people: Vec<UserId> = records.iter().filter_map(person).collect();
+        people.sort();
+        people.dedup();
+        Ok(people)
     }
 
     /// All messages of a subject (wildcards allowed), possibly by a replica that lags.

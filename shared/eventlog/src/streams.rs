@@ -1,6 +1,6 @@
 //! The streams, as data: `nats/streams/*.json`, in the JetStream API's own shape, created or verified at every start.
 
-use async_nats::jetstream::stream::{Config, RetentionPolicy};
+use async_nats::jetstream::stream::Config;
 use klatch_domain::Epoch;
 use uuid::Uuid;
 
@@ -16,16 +16,22 @@ pub(crate) enum Stream {
     Marks,
     /// Who is attached where.
     Presence,
+    /// What is still to be delivered.
+    Push,
+    /// What could not be delivered.
+    Dead,
 }
 
 impl Stream {
-    pub(crate) const ALL: [Stream; 3] = [Stream::Events, Stream::Marks, Stream::Presence];
+    pub(crate) const ALL: [Stream; 5] = [Stream::Events, Stream::Marks, Stream::Presence, Stream::Push, Stream::Dead];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Stream::Events => "CHAT_EVENTS",
             Stream::Marks => "CHAT_MARKS",
             Stream::Presence => "CHAT_PRESENCE",
+            Stream::Push => "CHAT_PUSH",
+            Stream::Dead => "CHAT_DEAD",
         }
     }
 
@@ -34,6 +40,8 @@ impl Stream {
             Stream::Events => include_str!("../../../nats/streams/chat-events.json"),
             Stream::Marks => include_str!("../../../nats/streams/chat-marks.json"),
             Stream::Presence => include_str!("../../../nats/streams/chat-presence.json"),
+            Stream::Push => include_str!("../../../nats/streams/chat-push.json"),
+            Stream::Dead => include_str!("../../../nats/streams/chat-dead.json"),
         }
     }
 
@@ -53,8 +61,8 @@ impl Stream {
 
     /// What differs between the stream that is there and the file, where it matters; empty where nothing does.
     ///
-    /// Copies, placement, compression and description are the operator's to change. Whatever would forget, refuse or
-    /// rewrite events is not.
+    /// Copies, placement, compression and description are the operator's to change, and how long dead letters are kept.
+    /// Whatever would forget, refuse or rewrite events is not.
     pub(crate) fn drift(self, found: &Config) -> Vec<String> {
         let wanted = self.config();
         let mut differences = Vec::new();
@@ -71,7 +79,7 @@ impl Stream {
         same!(
             subjects,
             storage,
-            max_age,
+            retention,
             max_messages_per_subject,
             discard_new_per_subject,
             no_ack,
@@ -87,11 +95,13 @@ impl Stream {
             subject_transform,
             persist_mode,
         );
-        // The server answers 0 as -1, "unlimited", and may answer no sources as an empty list.
-        compare("max_messages", found.max_messages.max(0).to_string(), wanted.max_messages.max(0).to_string());
-        compare("max_bytes", found.max_bytes.max(0).to_string(), wanted.max_bytes.max(0).to_string());
+        if self != Stream::Dead {
+            compare("max_age", format!("{:?}", found.max_age), format!("{:?}", wanted.max_age));
+            // The server answers 0 as -1, "unlimited", and may answer no sources as an empty list.
+            compare("max_messages", found.max_messages.max(0).to_string(), wanted.max_messages.max(0).to_string());
+            compare("max_bytes", found.max_bytes.max(0).to_string(), wanted.max_bytes.max(0).to_string());
+        }
         compare("sources", found.sources.as_ref().map_or(0, Vec::len).to_string(), "0".to_owned());
-        compare("retention", format!("{:?}", found.retention), format!("{:?}", RetentionPolicy::Limits));
         if found.duplicate_window < wanted.duplicate_window {
             compare(
                 "duplicate_window",
@@ -112,7 +122,7 @@ pub(crate) fn epoch_of(config: &Config) -> Option<Epoch> {
 mod tests {
     use std::time::Duration;
 
-    use async_nats::jetstream::stream::StorageType;
+    use async_nats::jetstream::stream::{RetentionPolicy, StorageType};
 
     use super::*;
     use crate::subject;
@@ -126,8 +136,14 @@ mod tests {
                 Stream::Events => subject::EVENTS,
                 Stream::Marks => subject::MARKS,
                 Stream::Presence => subject::PRESENCE,
+                Stream::Push => subject::PUSH,
+                Stream::Dead => subject::DEAD,
             };
             assert_eq!(config.subjects, [subjects]);
+            if matches!(stream, Stream::Push | Stream::Dead) {
+                assert!(config.republish.is_none(), "nobody in a room hears of jobs");
+                continue;
+            }
             let republish = config.republish.expect("edges live on the republish");
             assert_eq!((republish.source.as_str(), republish.destination.as_str()), (subjects, "chat.live.>"));
             assert!(!republish.headers_only);
@@ -154,7 +170,19 @@ mod tests {
         found.max_age = Duration::from_secs(60);
         found.allow_rollup = true;
         let differences = Stream::Events.drift(&found);
-        assert_eq!(differences, ["max_age is 60s, not 0ns", "allow_rollup is true, not false"]);
+        assert_eq!(differences, ["allow_rollup is true, not false", "max_age is 60s, not 0ns"]);
+    }
+
+    #[test]
+    fn a_job_is_gone_once_it_is_done_and_the_operator_says_how_long_dead_letters_are_kept() {
+        let push = Stream::Push.config();
+        assert_eq!((push.retention, push.storage), (RetentionPolicy::WorkQueue, StorageType::File));
+        let mut found = push.clone();
+        found.retention = RetentionPolicy::Limits;
+        assert_eq!(Stream::Push.drift(&found), ["retention is Limits, not WorkQueue"]);
+        let mut found = Stream::Dead.config();
+        (found.max_age, found.max_messages) = (Duration::ZERO, -1);
+        assert_eq!(Stream::Dead.drift(&found), Vec::<String>::new());
     }
 
     #[test]

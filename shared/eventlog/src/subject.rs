@@ -9,6 +9,7 @@ use std::fmt::Write;
 
 use klatch_domain::{Address, RoomId, UserId};
 
+use crate::consumers::WebhookName;
 use crate::presence::EdgeId;
 
 /// Into how many parts rooms (and persons) are divided. One stream holds all of them today; more can bind ranges of them
@@ -29,6 +30,14 @@ pub const ACCOUNTS_STREAM: &str = "KV_CHAT_ACCOUNTS";
 pub const ACCOUNTS: &str = "$KV.CHAT_ACCOUNTS.>";
 /// Everything stored in `CHAT_PRESENCE`.
 pub const PRESENCE: &str = "chat.presence.>";
+/// Every room's timeline, as stored.
+pub const TIMELINES: &str = "chat.event.*.room.*.timeline";
+/// Everything stored in `CHAT_PUSH`.
+pub const PUSH: &str = "chat.push.>";
+/// Everything stored in `CHAT_DEAD`.
+pub const DEAD: &str = "chat.dead.>";
+/// Where it is told that somebody said something; core NATS only.
+pub const MESSAGE_SENT: &str = "chat.notify.message.sent";
 /// Every entry of every room, as stored.
 pub(crate) const PRESENCE_OF_ROOMS: &str = "chat.presence.*.room.*.presence.*.*";
 /// Every edge's lease, as stored.
@@ -318,6 +327,26 @@ pub fn account_key(key: &str) -> String {
     format!("$KV.{ACCOUNTS_BUCKET}.{key}")
 }
 
+/// Where jobs for a webhook are stored.
+pub fn push_webhook(webhook: &WebhookName) -> String {
+    format!("chat.push.webhook.{webhook}")
+}
+
+/// The webhook whose jobs are stored there.
+pub fn parse_push_webhook(subject: &str) -> Option<WebhookName> {
+    WebhookName::parse(subject.strip_prefix("chat.push.webhook.")?)
+}
+
+/// Where the jobs are stored that were given up for a webhook.
+pub fn dead_webhook(webhook: &WebhookName) -> String {
+    format!("chat.dead.webhook.{webhook}")
+}
+
+/// Every person's standing in a room, as stored.
+pub(crate) fn members_of_room(room: &RoomId) -> String {
+    room_prefix("chat.event", room) + "member.*"
+}
+
 /// Whether a subject is among those that a pattern with `*` and `>` names (docs.nats.io, subject-based messaging).
 pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
     let mut tokens = subject.split('.');
@@ -364,6 +393,10 @@ mod tests {
         assert_eq!(account("login"), "chat.account.login");
         assert!(matches(ACCOUNTS, &account_key("account.ada")));
         assert_eq!(ACCOUNTS_STREAM, format!("KV_{ACCOUNTS_BUCKET}"));
+        let crm = WebhookName::parse("crm").unwrap();
+        assert_eq!(push_webhook(&crm), "chat.push.webhook.crm");
+        assert_eq!(dead_webhook(&crm), "chat.dead.webhook.crm");
+        assert_eq!(parse_push_webhook(&push_webhook(&crm)), Some(crm));
         assert_eq!(user_control(&user("ben")), format!("chat.user.{:02}.ben.control", shard(&user("ben"))));
     }
 
@@ -404,6 +437,8 @@ mod tests {
         assert!(matches("chat.live.*.room.*.member.*", "chat.live.43.room.general.member.ada"));
         assert!(!matches("chat.live.*.room.*.member.*", "chat.live.43.room.general.timeline"));
         assert!(matches("chat.event.>", "chat.event.43.room"));
+        assert!(matches(TIMELINES, "chat.event.43.room.general.timeline"));
+        assert!(!matches(TIMELINES, "chat.event.43.room.general.info"));
         assert!(!matches("chat.event.>", "chat.event"));
         assert!(!matches("chat.event.*", "chat.event.43.room"));
     }
@@ -423,6 +458,7 @@ mod tests {
                 let live = subject.replacen("chat.event.", "chat.live.", 1);
                 prop_assert_eq!(parse_live_event(&live), Some(address));
             }
+            prop_assert!(matches(&members_of_room(&room), &event(&Address::Member(room.clone(), user.clone()))));
             prop_assert_eq!(parse_mark(&mark(&room, &user)), Some((room.clone(), user.clone())));
             prop_assert_eq!(parse_seen(&seen(&user)), Some(user.clone()));
             prop_assert_eq!(parse_mark(&seen(&user)), None);

@@ -1,4 +1,5 @@
-//! What every service is made of: configuration, telemetry, health, drain, metrics, and children that do not outlive us.
+//! What every service is made of: configuration, telemetry, health, drain, metrics, guarded requests to other people's
+//! servers, and children that do not outlive us.
 //!
 //! Nothing here knows a chat, a frame or an event; a service's `run(config, shutdown)` is told what it needs and hands
 //! back conditions and numbers that an outer surface (HTTP, the command line) shows.
@@ -7,6 +8,7 @@ pub mod config;
 pub mod drain;
 pub mod health;
 pub mod metrics;
+pub mod outgoing;
 pub mod secret;
 pub mod shutdown;
 pub mod telemetry;

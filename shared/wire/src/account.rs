@@ -7,8 +7,8 @@
 //! No answer tells whether there is an account: register answers a taken name like a free one, login an unknown name
 //! like a wrong password, verify like a wrong code.
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 
 use klatch_domain::UserId;
 use serde::{Deserialize, Serialize};

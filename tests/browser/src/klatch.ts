@@ -29,13 +29,17 @@ export class Klatch {
   /** Why it does not run, if it should and does not. */
   #failure: string | null = null;
 
-  private constructor(port: number, data: string) {
+  readonly #variables: Readonly<Record<string, string>>;
+
+  private constructor(port: number, data: string, variables: Readonly<Record<string, string>>) {
     this.port = port;
     this.data = data;
+    this.#variables = variables;
   }
 
-  static async start(): Promise<Klatch> {
-    const klatch = new Klatch(await freePort(), await mkdtemp(join(tmpdir(), "klatch-browser-")));
+  /** Starts it with these variables beside the machine's own. */
+  static async start(variables: Readonly<Record<string, string>> = {}): Promise<Klatch> {
+    const klatch = new Klatch(await freePort(), await mkdtemp(join(tmpdir(), "klatch-browser-")), variables);
     try {
       await klatch.up();
       return klatch;
@@ -52,7 +56,8 @@ export class Klatch {
   /** Starts it, on the data and the port that it had before. */
   async up(): Promise<void> {
     const listen = `127.0.0.1:${this.port}`;
-    const child = spawn(BINARY, ["up", "--dev", "--data", this.data, "--listen", listen], { cwd: ROOT, env: environment() });
+    const env = { ...environment(), ...this.#variables };
+    const child = spawn(BINARY, ["up", "--dev", "--data", this.data, "--listen", listen], { cwd: ROOT, env });
     this.#process = child;
     this.#failure = null;
     child.on("error", (error) => (this.#failure = `${BINARY} can't be started: ${error.message}`));

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before } from "node:test";
-import { chromium, type Browser, type BrowserContextOptions } from "playwright-core";
+import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
 import { Klatch } from "./klatch.js";
 import { Person } from "./person.js";
 
@@ -38,12 +38,12 @@ export class Stage {
     this.#browser = browser;
   }
 
-  /** Sets the stage before a file's tests, and clears it after them. */
-  static forFile(): { readonly stage: Stage } {
+  /** Sets the stage before a file's tests, and clears it after them. The variables are the server's. */
+  static forFile(variables: Readonly<Record<string, string>> = {}): { readonly stage: Stage } {
     const holder: { stage: Stage } = { stage: null as unknown as Stage };
     before(async () => {
       const browser = await chromium.launch({ executablePath: chromiumPath(), args: ARGUMENTS });
-      const klatch = await Klatch.start().catch(async (error: unknown) => {
+      const klatch = await Klatch.start(variables).catch(async (error: unknown) => {
         await browser.close();
         throw error;
       });
@@ -63,18 +63,23 @@ export class Stage {
 
   /** A person in a browser of their own, signed in. */
   async enter(username: string, options: BrowserContextOptions = {}): Promise<Person> {
+    const person = new Person(await this.open(username, this.klatch.url, options));
+    await person.signIn(username);
+    return person;
+  }
+
+  /** A page in a browser of its own, whose complaints are noted under this name. */
+  async open(name: string, url: string, options: BrowserContextOptions = {}): Promise<Page> {
     const context = await this.#browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(20_000);
-    page.on("pageerror", (error) => this.complaints.push(`${username}: ${error.message}`));
+    page.on("pageerror", (error) => this.complaints.push(`${name}: ${error.message}`));
     page.on("console", (message) => {
       // A lost connection is told by the browser itself, and is no fault of the page.
       if (message.type() !== "error" || message.text().startsWith("WebSocket connection to")) return;
-      this.complaints.push(`${username}: ${message.text()}`);
+      this.complaints.push(`${name}: ${message.text()}`);
     });
-    const person = new Person(page);
-    await page.goto(this.klatch.url);
-    await person.signIn(username);
-    return person;
+    await page.goto(url);
+    return page;
   }
 }

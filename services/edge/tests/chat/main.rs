@@ -3,6 +3,7 @@
 mod accounts;
 mod issuer;
 mod people;
+mod strangers;
 mod tokens;
 
 use klatch_eventlog::{Log, Options};

@@ -5,6 +5,7 @@ use klatch_wire::Code;
 use klatch_wire::query::{HistoryRequest, HistoryResponse, Window};
 
 use super::scene::{Log, Views, deleted, edited, kicked, room, standing, stored, user, value};
+use crate::views::retention::Retention;
 use crate::views::{Failure, Reading, history};
 
 /// A room of 300 messages, sequences 4 to 303.
@@ -149,4 +150,24 @@ fn the_same_message_under_its_id_is_no_second_one_for_seven_days() {
     late.at = klatch_domain::Timestamp::from_ms(late.at.as_ms() + 8 * 24 * 3_600_000);
     log.0.push(late);
     assert_eq!(Views::of(&log).seqs("ben", Window::Newest, 9).0, [first, 1_000]);
+}
+
+#[test]
+fn what_an_operator_lets_fade_is_kept_and_not_served() {
+    let views = talkative();
+    let newest = |messages_max, age_s_max, now_ms: i64| {
+        let retention = Retention { messages_max, age_s_max };
+        let reading = Reading { retention, now: klatch_domain::Timestamp::from_ms(now_ms), ..views.reading() };
+        let window = Window::Newest;
+        let request = HistoryRequest { asker: user("ben"), room_id: room("r"), window, limit: 200, min_seq: Seq::ZERO };
+        let page: HistoryResponse = serde_json::from_slice(&history::page(&reading, &request).unwrap()).unwrap();
+        page.events.iter().map(|item| value(item)["seq"].as_u64().unwrap()).collect::<Vec<u64>>()
+    };
+    let of_last = &views.history("ben", Window::Newest, 1).unwrap().events[0];
+    let said = klatch_domain::Timestamp::parse(value(of_last)["data"]["timestamp"].as_str().unwrap()).unwrap().as_ms();
+    assert_eq!(newest(3, 0, said), range(301, 303));
+    assert_eq!(newest(1_000, 0, said), range(104, 303), "fewer than that are there");
+    assert_eq!(newest(0, 60, said + 60_000).last(), Some(&303));
+    assert_eq!(newest(0, 60, said + 60_001), Vec::<u64>::new());
+    assert_eq!(newest(0, u64::MAX, said).len(), 200, "no moment lies so far back");
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::fold::Fold;
 use crate::store::{Store, key};
+use crate::views::retention::Retention;
 use crate::views::{Failure, Reading, history};
 
 pub(crate) const EPOCH: Epoch = Epoch(Uuid::from_u128(7));
@@ -199,6 +200,7 @@ impl Views {
             position: Position { epoch: checkpoint.epoch, seq: checkpoint.seq },
             now: at(1_000_000),
             bytes_max: 1 << 20,
+            retention: Retention::default(),
         }
     }
 

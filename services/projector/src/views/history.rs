@@ -230,7 +230,7 @@ pub(crate) fn page(reading: &Reading, request: &HistoryRequest) -> Result<Vec<u8
     let sight = reading.sight(room, &request.asker)?;
     let bounds = Bounds {
         room,
-        floor: sight.floor,
+        floor: sight.floor.max(reading.bygone(room)?),
         up_to: reading.position.seq,
         limit: request.limit.clamp(1, HISTORY_ITEMS_MAX) as usize,
         bytes_max: reading.bytes_max.min(HISTORY_BYTES_MAX),

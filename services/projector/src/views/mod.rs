@@ -6,6 +6,7 @@
 pub(crate) mod history;
 pub(crate) mod item;
 pub(crate) mod members;
+pub(crate) mod retention;
 pub(crate) mod rooms;
 pub(crate) mod seen;
 pub(crate) mod sight;
@@ -15,6 +16,7 @@ use klatch_domain::{Position, Refusal, Timestamp};
 use klatch_wire::Code;
 
 use crate::store::{Damage, Store};
+use retention::Retention;
 
 /// What a query stands on.
 #[derive(Debug, Clone)]
@@ -27,6 +29,8 @@ pub(crate) struct Reading {
     pub(crate) now: Timestamp,
     /// The most bytes that fit an answer.
     pub(crate) bytes_max: usize,
+    /// How much of a room's past is served.
+    pub(crate) retention: Retention,
 }
 
 /// Why a query has no answer.

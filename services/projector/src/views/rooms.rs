@@ -118,7 +118,7 @@ fn summary(reading: &Reading, room: &RoomId, asker: &UserId) -> Result<Option<Ro
         room_id: room.clone(),
         room_type: sight.info.room_type,
         name: sight.info.name,
-        last_message: history::last_message(reading, room, sight.floor)?,
+        last_message: history::last_message(reading, room, sight.floor.max(reading.bygone(room)?))?,
         unread: counts.unread,
         mentions: counts.mentions,
         seq: counts.tail,

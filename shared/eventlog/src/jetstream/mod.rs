@@ -5,6 +5,7 @@
 //! would mean two connections and two sets of types; when it moves up, these two files can go.
 
 mod connect;
+mod consume;
 mod direct;
 mod feed;
 mod publish;
@@ -12,22 +13,24 @@ mod record;
 mod setup;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{self, RawMessageErrorKind};
 use async_nats::jetstream::{Context, ErrorCode};
-use async_nats::{Client, HeaderMap, Request, Subscriber};
+use async_nats::{Client, HeaderMap, Request, Subscriber, header};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use klatch_domain::{Epoch, Seq, Timestamp};
+use klatch_domain::{Epoch, MessageId, Seq, Timestamp};
 
 use crate::broker::{Record, Signals, Status};
-use crate::error::{EraseError, OpenError, QueryError, ReadError};
+use crate::error::{AppendError, EraseError, OpenError, QueryError, ReadError};
 use crate::options::Options;
 use crate::streams::{EPOCH_KEY, Stream, epoch_of};
 
 pub(crate) use feed::Feed;
+pub(crate) use record::from_delivery;
 
 /// A connection, and the streams behind it.
 #[derive(Debug)]
@@ -134,6 +137,22 @@ impl JetStream {
         if let Err(error) = self.client.publish(subject, payload).await {
             tracing::debug!(%error, "not said");
         }
+    }
+
+    /// How often the connection was made.
+    pub(crate) fn connections(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
+    }
+
+    /// By core NATS, under an id that a hearer can drop a repeat by.
+    pub(crate) async fn tell(&self, subject: &'static str, id: &MessageId, payload: Bytes) -> Result<(), AppendError> {
+        if payload.len() > self.client.max_payload().saturating_sub(publish::HEADER_BYTES_MAX) {
+            return Err(AppendError::TooLarge);
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(header::NATS_MESSAGE_ID, id.as_str());
+        let told = self.client.publish_with_headers(subject, headers, payload).await;
+        told.map_err(|error| AppendError::Unavailable(error.to_string()))
     }
 
     pub(crate) async fn request(

@@ -19,7 +19,7 @@ const EXPECTED_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 /// No kind of roll-up: the server knows `sub` and `all`, and refuses these too on a stream that allows none.
 const NO_ROLLUP: &str = "none";
 /// Headers of a write are shorter than this, so a payload this much below the server's limit fits.
-const HEADER_BYTES_MAX: usize = 2_048;
+pub(super) const HEADER_BYTES_MAX: usize = 2_048;
 /// How long the server may take to set up a stream that it lost.
 const SETUP_WITHIN: Duration = Duration::from_secs(2);
 

@@ -72,7 +72,7 @@ pub(super) fn from_direct(message: Message) -> Option<Record> {
 }
 
 /// From a consumer's delivery, whose place is in its reply subject (ADR-15).
-pub(super) fn from_delivery(message: &async_nats::jetstream::Message) -> Option<(Record, Delivery)> {
+pub(crate) fn from_delivery(message: &async_nats::jetstream::Message) -> Option<(Record, Delivery)> {
     let info = message.info().ok()?;
     let none = HeaderMap::new();
     let headers = message.headers.as_ref().unwrap_or(&none);
@@ -89,7 +89,7 @@ pub(super) fn from_delivery(message: &async_nats::jetstream::Message) -> Option<
 }
 
 /// Where a delivery stands among its consumer's.
-pub(super) struct Delivery {
+pub(crate) struct Delivery {
     /// Counts from 1, without a gap.
     pub(super) number: u64,
     /// How many more were stored when it was sent.

@@ -53,7 +53,7 @@ struct State {
     epoch: Epoch,
     /// Which life of the streams this is; the epoch may also change within one.
     incarnation: Epoch,
-    stores: [Store; 3],
+    stores: [Store; Stream::ALL.len()],
     ears: Ears,
     planned: Planned,
     answers: HashMap<String, faults::Answer>,

@@ -112,15 +112,31 @@ fn shown(key: &str, value: &Value) -> String {
     match value {
         Value::Empty(..) => String::from("(not set)"),
         _ if is_secret(key) => String::from("(hidden)"),
-        // A JSON scalar or list of scalars is TOML too.
-        value => serde_json::to_string(value).unwrap_or_else(|_| format!("{value:?}")),
+        // JSON of scalars and lists of them is TOML, too.
+        value => serde_json::to_value(value).map_or_else(|_| format!("{value:?}"), |value| hiding(value).to_string()),
+    }
+}
+
+/// Without the secrets of the tables in a list.
+fn hiding(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value::{Array, Object, String};
+    match value {
+        Array(items) => Array(items.into_iter().map(hiding).collect()),
+        Object(table) => {
+            let hide = |(key, value): (std::string::String, _)| match is_secret(&key) {
+                true => (key, String("(hidden)".to_owned())),
+                false => (key, hiding(value)),
+            };
+            Object(table.into_iter().map(hide).collect())
+        }
+        plain => plain,
     }
 }
 
 /// Rather one too many hidden than one too few shown.
 fn is_secret(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or(key);
-    ["key", "keys", "secret", "password", "token", "credentials"].iter().any(|word| name.ends_with(word))
+    ["key", "keys", "secret", "secrets", "password", "token", "credentials"].iter().any(|word| name.ends_with(word))
 }
 
 #[cfg(test)]

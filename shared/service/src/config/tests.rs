@@ -159,3 +159,10 @@ fn the_example_documents_every_setting_and_uncommented_says_the_defaults() {
     assert_eq!(load::<Sample>([file(&uncommented)]).expect("all is well").value, Sample::default());
     assert_eq!(load::<Sample>([file(&text)]).expect("all is well").value, Sample::default());
 }
+
+#[test]
+fn a_secret_in_a_list_of_tables_is_hidden_too() {
+    let hooks = serde_json::json!([{ "name": "crm", "secrets": ["whsec_x"], "more": { "api_key": "k" } }]);
+    let value = Value::serialize(hooks).expect("a value");
+    assert_eq!(shown("webhooks", &value), r#"[{"more":{"api_key":"(hidden)"},"name":"crm","secrets":"(hidden)"}]"#);
+}
