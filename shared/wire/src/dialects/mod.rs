@@ -181,6 +181,11 @@ impl Spoken {
     }
 }
 
+/// The dialect that CONTRIBUTING.md shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../CONTRIBUTING.md")]
+struct Contributing;
+
 fn invalid(message: impl Into<String>) -> Failure {
     Failure::new(Code::InvalidField, message)
 }
