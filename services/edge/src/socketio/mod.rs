@@ -1,5 +1,5 @@
-//! Socket.IO: the default namespace for clients of seeds 000, 001 and 003, `/chat` for those of seed 002; over
-//! WebSocket, long-polling, and from one to the other.
+//! Socket.IO: the default namespace and those that a dialect names; over WebSocket, long-polling, and from one to the
+//! other.
 //!
 //! The library (socketioxide) has the protocol: handshakes, heartbeats, packets, acknowledgements. What is said to whom
 //! is the rooms' and the interpreter's, as for every other client.
@@ -8,6 +8,7 @@ mod inbox;
 mod link;
 mod session;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use klatch_domain::UserId;
 use klatch_wire::Code;
-use klatch_wire::dialects::{Claim, Dialect, SEED_000, SEED_001, SEED_002, SEED_003};
+use klatch_wire::dialects::{self, Claim, Door};
 use klatch_wire::native::server::Failure;
 use serde_json::{Value, json};
 use socketioxide::extract::{SocketRef, TryData};
@@ -29,16 +30,17 @@ use tokio::sync::mpsc;
 
 use crate::http::credential;
 use crate::hub::Hub;
-use crate::interpreter::{Caller, Entrance, Interpreter};
+use crate::interpreter::{Caller, Interpreter};
 use crate::outbox::Outbox;
 use crate::stream::Wire;
-use crate::voice::Carrier;
 use inbox::{Inbox, Incoming};
 use link::{Link, Links};
 use session::Session;
 
 /// Where clients find it.
 const PATH: &str = "/socket.io/";
+/// Where a client is that names no namespace (Socket.IO protocol 5).
+const DEFAULT_NAMESPACE: &str = "/";
 
 /// Between heartbeats, and how long one may stay unanswered. A waiting poll is answered within the former, which must be
 /// less than any request may take (`accept`).
@@ -53,17 +55,6 @@ const ATTACHMENTS_MAX: usize = 4;
 const ATTACHMENT_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a poll's answer that are put together at most: what the library holds of a connection.
 const POLL_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// The default namespace, for whoever brings a token as Socket.IO's `auth`.
-const WITH_AUTH: Entrance = at(&[&SEED_003, &SEED_001], true);
-/// The default namespace, for everybody else.
-const PLAIN: Entrance = at(&[&SEED_000, &SEED_001], false);
-/// The namespace `/chat`.
-const CHAT: Entrance = at(&[&SEED_002], false);
-
-const fn at(dialects: &'static [&'static dyn Dialect], waits: bool) -> Entrance {
-    Entrance { dialects, carrier: Carrier::SocketIo, waits }
-}
 
 /// What is served at [`PATH`].
 pub(crate) fn routes(hub: &Arc<Hub>) -> Router {
@@ -82,13 +73,22 @@ pub(crate) fn routes(hub: &Arc<Hub>) -> Router {
         .with_parser(attachments)
         .build_svc();
     let links = Links::default();
-    for namespace in ["/", "/chat"] {
+    for namespace in namespaces() {
         let (at_door, inside, links) = (hub.clone(), hub.clone(), links.clone());
         let entered = move |socket: SocketRef| enter(socket, inside);
-        let admitted = move |socket: SocketRef, auth: TryData<Value>| admit(socket, auth, at_door, links);
+        let admitted = move |socket: SocketRef, auth: TryData<Value>| admit(socket, auth, namespace, at_door, links);
         io.ns(namespace, entered.with(admitted));
     }
     Router::new().route_service(PATH, service).layer(middleware::from_fn_with_state((hub.clone(), links), carry))
+}
+
+/// The default one, and those of the dialects.
+fn namespaces() -> BTreeSet<&'static str> {
+    let named = dialects::ALL.iter().flat_map(|dialect| dialect.doors()).filter_map(|door| match door {
+        Door::Namespace(name) => Some(*name),
+        Door::Token | Door::Plain | Door::WebSocket(_) => None,
+    });
+    named.chain([DEFAULT_NAMESPACE]).collect()
 }
 
 /// Around the library: who may come at all, which TCP connection carries a session, and what of its events a poll took.
@@ -162,13 +162,20 @@ struct Opening(Arc<Mutex<Option<Opened>>>);
 struct Opened {
     inbox: Inbox,
     incoming: mpsc::Receiver<Incoming>,
-    entrance: Entrance,
+    door: Door,
     caller: Caller,
 }
 
 /// The connect middleware: a token that doesn't hold fails the connection. What is said from here on is taken.
-async fn admit(socket: SocketRef, TryData(auth): TryData<Value>, hub: Arc<Hub>, links: Links) -> Result<(), String> {
-    let (entrance, caller) = identify(&socket, auth.ok().as_ref(), &hub).await.map_err(|failure| failure.message)?;
+async fn admit(
+    socket: SocketRef,
+    TryData(auth): TryData<Value>,
+    namespace: &'static str,
+    hub: Arc<Hub>,
+    links: Links,
+) -> Result<(), String> {
+    let identified = identify(&socket, auth.ok().as_ref(), namespace, &hub).await;
+    let (door, caller) = identified.map_err(|failure| failure.message)?;
     let link = links.open(socket.id.as_str());
     if socket.transport_type() == TransportType::Websocket
         && let Some(wire) = wire_of(&socket.req_parts().extensions)
@@ -179,7 +186,7 @@ async fn admit(socket: SocketRef, TryData(auth): TryData<Value>, hub: Arc<Hub>, 
     let (inbox, incoming) = Inbox::new(limits.frames_burst as usize, limits.queue_bytes_max, link);
     socket.on_fallback(inbox.clone());
     socket.on_disconnect(inbox.clone());
-    let opened = Opened { inbox, incoming, entrance, caller };
+    let opened = Opened { inbox, incoming, door, caller };
     socket.extensions.insert(Opening(Arc::new(Mutex::new(Some(opened)))));
     Ok(())
 }
@@ -188,15 +195,20 @@ async fn admit(socket: SocketRef, TryData(auth): TryData<Value>, hub: Arc<Hub>, 
 async fn enter(socket: SocketRef, hub: Arc<Hub>) {
     let opening = socket.extensions.remove::<Opening>();
     let opened = opening.and_then(|Opening(opened)| opened.lock().unwrap_or_else(PoisonError::into_inner).take());
-    let Some(Opened { inbox, incoming, entrance, caller }) = opened else { return };
+    let Some(Opened { inbox, incoming, door, caller }) = opened else { return };
     let outbox = Arc::new(Outbox::new(hub.config.limits.queue_bytes_max));
-    let interpreter = Interpreter::new(hub.clone(), outbox.clone(), entrance);
+    let interpreter = Interpreter::new(hub.clone(), outbox.clone(), door);
     let session = Session { hub: hub.clone(), socket, outbox, incoming, inbox };
     hub.tasks.spawn(session.serve(interpreter, caller));
 }
 
 /// Who comes in, and where. What can be known without asking anybody is known here.
-async fn identify(socket: &SocketRef, auth: Option<&Value>, hub: &Hub) -> Result<(Entrance, Caller), Failure> {
+async fn identify(
+    socket: &SocketRef,
+    auth: Option<&Value>,
+    namespace: &'static str,
+    hub: &Hub,
+) -> Result<(Door, Caller), Failure> {
     let parts = socket.req_parts();
     let given = match auth.and_then(|auth| auth.get("token")) {
         None | Some(Value::Null) => None,
@@ -206,11 +218,10 @@ async fn identify(socket: &SocketRef, auth: Option<&Value>, hub: &Hub) -> Result
         }
         Some(_) => return Err(Failure::new(Code::NotAuthenticated, "auth.token is no string")),
     };
-    let in_chat = socket.ns() == "/chat";
-    let entrance = match (in_chat, &given) {
-        (true, _) => CHAT,
-        (false, Some(_)) => WITH_AUTH,
-        (false, None) => PLAIN,
+    let door = match (namespace, &given) {
+        (DEFAULT_NAMESPACE, Some(_)) => Door::Token,
+        (DEFAULT_NAMESPACE, None) => Door::Plain,
+        (namespace, _) => Door::Namespace(namespace),
     };
     let person = match given {
         Some(person) => Some(person),
@@ -218,10 +229,12 @@ async fn identify(socket: &SocketRef, auth: Option<&Value>, hub: &Hub) -> Result
     };
     let caller = match person {
         Some(person) => Caller::Proven(person),
-        None if in_chat => claimed(parts.uri.query().unwrap_or_default()).map_or(Caller::Nobody, Caller::Claims),
+        None if namespace != DEFAULT_NAMESPACE => {
+            claimed(parts.uri.query().unwrap_or_default()).map_or(Caller::Nobody, Caller::Claims)
+        }
         None => Caller::Nobody,
     };
-    Ok((entrance, caller))
+    Ok((door, caller))
 }
 
 /// Seed 002's `?userId=`.
