@@ -18,7 +18,26 @@ const unreachable = (): never => {
   throw new TypeError("Failed to fetch");
 };
 
+/** The channel between the tabs of a browser, without the browser. */
+class Channel {
+  static all = new Set<Channel>();
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+
+  constructor() {
+    Channel.all.add(this);
+  }
+
+  postMessage(data: unknown): void {
+    for (const other of Channel.all) if (other !== this) queueMicrotask(() => other.onmessage?.({ data }));
+  }
+
+  close(): void {
+    Channel.all.delete(this);
+  }
+}
+
 beforeEach(() => {
+  Channel.all.clear();
   asked = [];
   answers = [];
   kept = new Map();
@@ -28,7 +47,8 @@ beforeEach(() => {
     setItem: (key: string, value: string) => void kept.set(key, value),
     removeItem: (key: string) => void kept.delete(key),
   };
-  Object.assign(globalThis, { sessionStorage: storage });
+  Object.assign(globalThis, { sessionStorage: storage, BroadcastChannel: Channel });
+  globalThis.navigator ??= {} as Navigator; // node has none before 21
   mock.method(globalThis, "fetch", async (path: string, init: RequestInit) => {
     asked.push({ path, body: JSON.parse(String(init.body)) as Record<string, unknown> });
     const answer = answers.shift();
@@ -80,6 +100,25 @@ test("a session that is over says so, though its token would hold a moment longe
   await assert.rejects(session.token(), (error) => error instanceof Failure && error.code === "not_authenticated");
 });
 
+test("of a tab and its duplicates one renews the session, the others get it from there", async () => {
+  const stranger = sessionOfAccount({ ...first, refreshToken: "another" });
+  const tab = sessionOfAccount(first);
+  const duplicate = rememberedSession();
+  const asleep = rememberedSession();
+  mock.timers.tick(3_600_000);
+  answers = [given(2)];
+  assert.equal(await duplicate?.token(), "token 2");
+  assert.equal(await tab.token(), "token 2");
+  mock.timers.tick(3_600_000);
+  answers = [given(3)];
+  assert.equal(await tab.token(), "token 3");
+  assert.equal(await asleep?.token(), "token 3", "however much it missed, and whoever answers last");
+  assert.deepEqual(asked.map(({ body }) => body), [{ refreshToken: "refresh 1" }, { refreshToken: "refresh 2" }]);
+  answers = [given(7)];
+  assert.equal(await stranger.token(), "token 7", "another session is nothing to it");
+  assert.deepEqual(asked.at(-1)?.body, { refreshToken: "another" });
+});
+
 test("who signs out is forgotten here, and the server is told the newest refresh token", async () => {
   const session = sessionOfAccount(first);
   mock.timers.tick(3_600_000);
@@ -88,7 +127,7 @@ test("who signs out is forgotten here, and the server is told the newest refresh
   session.end();
   assert.equal(rememberedSession(), null);
   await renewed;
-  await new Promise(setImmediate);
+  while (answers.length > 0) await new Promise(setImmediate);
   assert.deepEqual(asked.at(-1), { path: "/auth/logout", body: { refreshToken: "refresh 2" } });
   assert.equal(rememberedSession(), null, "nothing comes back with the answer that was under way");
 });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Person } from "./person.js";
 import { Stage } from "./stage.js";
 
 const file = Stage.forFile();
@@ -151,6 +152,25 @@ test("a token that comes to its end is replaced on the open connection; a sessio
   await clock.setSystemTime(inSeconds(3 * 3_600));
   await gina.page.reload();
   await gina.page.getByRole("alert").filter({ hasText: "Your session is over" }).waitFor();
+});
+
+test("a duplicated tab goes on beside the first: one of them renews the session for both", async () => {
+  const tab = await file.stage.arrive("Hanna");
+  await tab.signUp("Hanna", PASSWORD);
+  const duplicate = new Person(await tab.page.context().newPage());
+  await duplicate.page.goto(file.stage.klatch.url);
+  const kept = JSON.stringify(await tab.keptSession());
+  await duplicate.page.evaluate((session) => sessionStorage.setItem("klatch.session", session), kept);
+  const renewals: string[] = [];
+  tab.page.context().on("request", (request) => {
+    if (request.url().endsWith("/auth/refresh")) renewals.push(request.postData() ?? "");
+  });
+  const both = [tab, duplicate];
+  for (const { page } of both) await page.clock.install({ time: Date.now() + 3_590_000 });
+  await Promise.all(both.map(({ page }) => page.reload()));
+  for (const { page } of both) await page.getByText("Online").waitFor();
+  assert.equal(renewals.length, 1);
+  assert.deepEqual(await tab.keptSession(), await duplicate.keptSession());
 });
 
 function post(path: string, body: object): Promise<Response> {

@@ -15,6 +15,7 @@ test("two with accounts find each other by name and talk, whoever writes first",
 
   await t.test("a part of the name, in small letters, and the keyboard will do", async () => {
     const dialog = await anton.newMessage();
+    assert.equal(await anton.page.locator(":focus").getAttribute("role"), "combobox", "one can write at once");
     const field = dialog.getByRole("combobox");
     await field.pressSequentially("patra");
     await dialog.getByRole("option", { name: "Cleopatra" }).waitFor();

@@ -13,6 +13,9 @@ export interface Offer {
   hasAccounts: boolean;
 }
 
+/** Longer than an edge needs to say that it has no accounts. */
+const PATIENCE_MS = 2_000;
+
 export async function offer(): Promise<Offer> {
   const [demo, hasAccounts] = await Promise.all([demoPeople(), areThereAccounts()]);
   return { demo, hasAccounts };
@@ -37,7 +40,8 @@ async function demoPeople(): Promise<readonly DemoPerson[]> {
 /** Their keys are public, and nowhere to be found where there are no accounts. What is away only now comes back. */
 async function areThereAccounts(): Promise<boolean> {
   try {
-    const { status } = await fetch("/.well-known/jwks.json", { headers: { accept: "application/json" } });
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    const { status } = await fetch("/.well-known/jwks.json", { headers: { accept: "application/json" }, signal });
     return status !== 404;
   } catch {
     return true;

@@ -1,7 +1,8 @@
 /** Who is signed in, kept for this tab, so that two tabs can be two people. */
 
-import { Failure } from "@klatch/client";
+import { Failure, freshId } from "@klatch/client";
 import { logOut, refresh, type Tokens } from "./accounts.js";
+import { Siblings } from "./siblings.js";
 
 export interface Session {
   /**
@@ -14,8 +15,14 @@ export interface Session {
   end(): void;
 }
 
-/** What is kept. */
-type Kept = { token: string } | (Omit<Tokens, "expiresIn"> & { endsAt: number });
+/** What an account's session is made of. */
+interface Held {
+  /** The same through all renewals. */
+  id: string;
+  token: string;
+  refreshToken: string;
+  endsAt: number;
+}
 
 const KEY = "klatch.session";
 /** Sooner than the client asks for another token (`renewBeforeMs`), so that it gets one then. */
@@ -37,7 +44,7 @@ export function sessionOfToken(token: string): Session {
 
 /** Somebody who has signed in. */
 export function sessionOfAccount(tokens: Tokens): Session {
-  return new AccountSession(kept(tokens));
+  return new AccountSession(held(freshId(), tokens));
 }
 
 class TokenSession implements Session {
@@ -57,35 +64,43 @@ class TokenSession implements Session {
 }
 
 class AccountSession implements Session {
-  #held: Extract<Kept, { refreshToken: string }>;
+  readonly #siblings: Siblings<Held>;
+  #held: Held;
   #renewal: Promise<string> | null = null;
   #isOver = false;
 
-  constructor(held: Extract<Kept, { refreshToken: string }>) {
+  constructor(held: Held) {
     this.#held = held;
     keep(held);
+    this.#siblings = new Siblings(() => this.#held);
   }
 
   async token(): Promise<string> {
-    const { token, endsAt } = this.#held;
-    if (Date.now() < endsAt - RENEW_BEFORE_MS) return token;
+    if (isFresh(this.#held)) return this.#held.token;
     // A refresh token is good once: the same twice would look like a theft, and end the session.
-    this.#renewal ??= this.#renew().finally(() => (this.#renewal = null));
+    this.#renewal ??= this.#siblings.alone(() => this.#renew()).finally(() => (this.#renewal = null));
     return this.#renewal;
   }
 
   end(): void {
     this.#isOver = true;
     sessionStorage.removeItem(KEY);
-    // Where nobody hears it, the token ends by itself.
-    const last = this.#renewal?.catch(() => {}) ?? Promise.resolve();
-    void last.then(() => logOut(this.#held.refreshToken)).catch(() => {});
+    void this.#logOut();
+  }
+
+  async #logOut(): Promise<void> {
+    // The token that the renewal under way brings is the one to be ended.
+    await this.#renewal?.catch(() => {});
+    this.#siblings.close();
+    // Where nobody hears it, it ends by itself.
+    await logOut(this.#held.refreshToken).catch(() => {});
   }
 
   async #renew(): Promise<string> {
-    const { token, refreshToken, endsAt } = this.#held;
+    const { token, endsAt } = this.#held;
     try {
-      this.#held = kept(await refresh(refreshToken));
+      const newest = await this.#siblings.newest();
+      this.#held = isFresh(newest) ? newest : held(newest.id, await refresh(newest.refreshToken));
       if (!this.#isOver) keep(this.#held);
       return this.#held.token;
     } catch (error) {
@@ -97,18 +112,22 @@ class AccountSession implements Session {
 }
 
 /** Counted from here and now, whatever the server's clock says. */
-function kept({ token, refreshToken, expiresIn }: Tokens): Extract<Kept, { refreshToken: string }> {
-  return { token, refreshToken, endsAt: Date.now() + expiresIn * 1_000 };
+function held(id: string, { token, refreshToken, expiresIn }: Tokens): Held {
+  return { id, token, refreshToken, endsAt: Date.now() + expiresIn * 1_000 };
 }
 
-function keep(kept: Kept): void {
+function isFresh({ endsAt }: Held): boolean {
+  return Date.now() < endsAt - RENEW_BEFORE_MS;
+}
+
+function keep(kept: Held | { token: string }): void {
   sessionStorage.setItem(KEY, JSON.stringify(kept));
 }
 
-function read(): Kept | null {
+function read(): Held | { token: string } | null {
   try {
     const kept: unknown = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
-    return typeof kept === "object" && kept !== null && "token" in kept ? (kept as Kept) : null;
+    return typeof kept === "object" && kept !== null && "token" in kept ? (kept as Held) : null;
   } catch {
     return null;
   }

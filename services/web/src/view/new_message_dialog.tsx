@@ -1,6 +1,7 @@
 /** Writing to somebody: found by name, with the keyboard alone if need be (the combobox of ARIA's authoring practices). */
 
 import { Failure, type User } from "@klatch/client";
+import type { TargetedKeyboardEvent } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { Chat } from "../state/chat.js";
 import { hashOf } from "../state/route.js";
@@ -43,7 +44,7 @@ export function NewMessageDialog({ chat, onClose }: { chat: Chat; onClose: () =>
     if (found.is !== "looking") isHasty.current = false;
   }, [found]);
 
-  const keys = (event: KeyboardEvent): void => {
+  const keys = (event: TargetedKeyboardEvent<HTMLInputElement>): void => {
     const { people } = found;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step !== undefined && people.length > 0) {
@@ -53,7 +54,8 @@ export function NewMessageDialog({ chat, onClose }: { chat: Chat; onClose: () =>
     if (event.key !== "Enter" || event.isComposing) return;
     event.preventDefault();
     const person = people[active];
-    if (found.is === "looking") isHasty.current = true;
+    const isAnswered = found.is !== "looking" && found.name === event.currentTarget.value.trim();
+    if (!isAnswered) isHasty.current = true;
     else if (person !== undefined) void open(person);
   };
 

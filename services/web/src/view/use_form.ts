@@ -26,6 +26,8 @@ export function useForm<Field extends string>({ fields, check, send, refused }: 
   const [mistakes, setMistakes] = useState<Mistakes<Field>>({});
   const [tries, setTries] = useState(0);
   const [isBusy, setBusy] = useState(false);
+  // At once, where the state is drawn a moment later: a code that is sent twice is a wrong one the second time.
+  const isUnderWay = useRef(false);
 
   useLayoutEffect(() => {
     if (tries > 0) form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
@@ -40,6 +42,7 @@ export function useForm<Field extends string>({ fields, check, send, refused }: 
     const found = onlyMade(check(values));
     if (Object.keys(found).length > 0) return show(found);
     setMistakes({});
+    isUnderWay.current = true;
     setBusy(true);
     try {
       await send(values);
@@ -47,6 +50,7 @@ export function useForm<Field extends string>({ fields, check, send, refused }: 
       if (!(error instanceof Failure)) throw error;
       show(refused(error));
     } finally {
+      isUnderWay.current = false;
       setBusy(false);
     }
   };
@@ -56,7 +60,7 @@ export function useForm<Field extends string>({ fields, check, send, refused }: 
     isBusy,
     onSubmit: (event) => {
       event.preventDefault();
-      if (!isBusy && form.current !== null) void submit(form.current);
+      if (!isUnderWay.current && form.current !== null) void submit(form.current);
     },
     // What is being mended is no mistake any more.
     onInput: ({ target }) => {

@@ -4,22 +4,25 @@ import { Failure, type User } from "@klatch/client";
 import { useEffect, useState } from "preact/hooks";
 import type { FindPeople } from "../state/chat.js";
 
-export type Found =
-  | { is: "nothing"; people: readonly User[] }
-  /** For `people` of an answer to what was written before. */
-  | { is: "looking"; people: readonly User[] }
-  | { is: "found"; people: readonly User[] }
-  | { is: "failed"; people: readonly User[]; failure: Failure };
+/** What is known of the people of a `name`; while they are looked for, `people` are those of the one before. */
+export type Found = { name: string; people: readonly User[] } & (
+  | { is: "nothing" }
+  | { is: "looking" }
+  | { is: "found" }
+  | { is: "failed"; failure: Failure }
+);
 
 /** As long as between two keys of somebody who types slowly. */
 const PAUSE_MS = 200;
 
+const nothing: Found = { is: "nothing", name: "", people: [] };
+
 export function usePeople(find: FindPeople, query: string): Found {
-  const [found, setFound] = useState<Found>({ is: "nothing", people: [] });
+  const [found, setFound] = useState<Found>(nothing);
   const name = query.trim();
   useEffect(() => {
-    if (name === "") return setFound({ is: "nothing", people: [] });
-    setFound(({ people }) => ({ is: "looking", people }));
+    if (name === "") return setFound(nothing);
+    setFound(({ people }) => ({ is: "looking", name, people }));
     const asked = new AbortController();
     const timer = setTimeout(() => {
       void answerTo(find, name, asked.signal).then((answer) => {
@@ -36,14 +39,14 @@ export function usePeople(find: FindPeople, query: string): Found {
 
 async function answerTo(find: FindPeople, name: string, signal: AbortSignal): Promise<Found> {
   try {
-    return { is: "found", people: await find(name, signal) };
+    return { is: "found", name, people: await find(name, signal) };
   } catch (error) {
     if (!(error instanceof Failure)) {
-      if (signal.aborted) return { is: "nothing", people: [] };
+      if (signal.aborted) return nothing;
       throw error;
     }
     // Where nobody can be looked up, who is written to must be known.
     const people = error.code === "not_found" ? [{ userId: name, username: "" }] : [];
-    return { is: "failed", people, failure: error };
+    return { is: "failed", name, people, failure: error };
   }
 }
