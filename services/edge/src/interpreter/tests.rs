@@ -109,7 +109,9 @@ fn listeners(hub: &Hub, room: &str) -> Vec<String> {
 }
 
 /// An event of each dialect that says something.
-const SAYINGS: [(&str, fn() -> Value); 4] = [
+type Saying = (&'static str, fn() -> Value);
+
+const SAYINGS: [Saying; 4] = [
     ("sendMessage", || json!("hi")),
     ("join_room", || json!({"roomId": "r"})),
     ("send_message", || json!({"roomId": "r", "message": "hi"})),
