@@ -176,8 +176,9 @@ impl Speaker<'_> {
         let code = self.outbox.closing().unwrap_or(CloseCode::SlowReader);
         self.hub.metrics.closed(code);
         if code == CloseCode::TooManyConnections && self.socket.clone().disconnect().is_ok() {
-            // Such a client is not to come again by itself; the others do when they lose their connection.
-            let _ = tokio::time::timeout(LAST_WORDS, gone.cancelled()).await;
+            // Such a client is not to come again by itself, as the others do when they lose their connection. The library
+            // says that it is gone before the client has been told so: nothing shows when that is out.
+            tokio::time::sleep(LAST_WORDS).await;
         }
         self.link.cut();
     }
