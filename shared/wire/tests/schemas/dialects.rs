@@ -221,7 +221,7 @@ fn json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 24, 8, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::hash_map(names, inner, 0..6).prop_map(|fields| Value::from_iter(fields)),
+            prop::collection::hash_map(names, inner, 0..6).prop_map(Value::from_iter),
         ]
     })
 }
