@@ -109,14 +109,14 @@ fn listeners(hub: &Hub, room: &str) -> Vec<String> {
 }
 
 /// An event of each dialect that says something.
-fn sayings() -> [(&'static str, Value); 4] {
-    [
-        ("sendMessage", json!("hi")),
-        ("join_room", json!({"roomId": "r"})),
-        ("send_message", json!({"roomId": "r", "message": "hi"})),
-        ("send-message", json!({"sender_id": "ada", "conversation_id": "r", "content": "hi"})),
-    ]
-}
+type Saying = (&'static str, fn() -> Value);
+
+const SAYINGS: [Saying; 4] = [
+    ("sendMessage", || json!("hi")),
+    ("join_room", || json!({"roomId": "r"})),
+    ("send_message", || json!({"roomId": "r", "message": "hi"})),
+    ("send-message", || json!({"sender_id": "ada", "conversation_id": "r", "content": "hi"})),
+];
 
 #[tokio::test]
 async fn a_guest_talks_in_the_lobby_and_is_nobody_elsewhere_until_it_says_who_it_is() {
