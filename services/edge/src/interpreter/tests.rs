@@ -152,7 +152,7 @@ async fn without_the_operators_permission_a_client_without_a_token_hears_only_th
     ] {
         let mut client = Client::comes(&hub, door, caller).await;
         let who = ("authenticate", json!({"userId": "ada", "username": "Ada"}));
-        let events: Vec<_> = [who].into_iter().chain(sayings()).collect();
+        let events: Vec<_> = [who].into_iter().chain(SAYINGS.map(|(event, data)| (event, data()))).collect();
         let sent = events.len();
         for (event, data) in events {
             assert_eq!(client.says(event, data).await["code"], "not_authenticated", "{event} at {door:?}");
