@@ -209,6 +209,9 @@ test("leave-conversation: nothing more of it is received; the connection goes on
   await one.hears("receive-message");
   second.send("send-message", { sender_id: 2, conversation_id: elsewhere, message_type: "text", content: "elsewhere" });
   assert.equal((await second.hears("receive-message")).content, "elsewhere");
+  assert.deepEqual(one.all("user:offline"), [], "2 has left the conversation and is online");
+  second.close();
+  holds(await one.hears("user:offline"), { userId: 2 });
 });
 
 test("error { message }: a conversation that cannot be", async () => {
