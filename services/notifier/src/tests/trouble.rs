@@ -125,6 +125,28 @@ async fn a_receiver_that_is_gone_for_good_is_asked_once() {
     notifier.stop().await;
 }
 
+#[tokio::test]
+async fn a_request_that_a_stop_cuts_off_is_made_again_at_once_and_is_never_the_last() {
+    let house = House::new().await;
+    let receiver = Receiver::start(SECRET, Manner::Hangs).await;
+    let mut config = config(&[("crm", &receiver)]);
+    config.outgoing.request_ms_max = 60_000;
+    config.webhook_retry_ms = vec![3_600_000];
+    config.webhook_tries_max = 1;
+    let notifier = house.notifier(&config).await;
+    let ids = house.say_many("m", 1).await;
+    receiver.was_asked(1).await;
+    let first = notifier.metrics.clone();
+    notifier.stop().await;
+    assert!(first.encode().contains("klatch_notifier_webhook_dead_total{webhook=\"crm\"} 0"), "{}", first.encode());
+    receiver.behave(Manner::Takes);
+    let notifier = house.notifier(&config).await;
+    notifier.counts("webhook_delivered_total{webhook=\"crm\"}", 1).await;
+    assert_eq!(receiver.taken().last(), ids.last());
+    house.no_jobs_left().await;
+    notifier.stop().await;
+}
+
 async fn dead_letter(house: &House) -> Value {
     let dead = house.stream("CHAT_DEAD").await;
     let letter = eventually(BOUND, "a dead letter", || dead.get_raw_message(1)).await;
