@@ -119,8 +119,8 @@ impl Desk {
             let held = self.bucket.get::<Registrations>(&key).await.map_err(failed)?;
             let mut registrations = held.value.unwrap_or_default();
             let is_meant = |waiting: &Registration| email.is_none() || waiting.email.as_ref() == email;
-            let is_right = |waiting: &Registration| is_meant(waiting) && self.keys.is_code(waiting, code);
-            let right = registrations.try_code(self.clock.now(), is_right);
+            let is_right = |waiting: &Registration| self.keys.is_code(waiting, code);
+            let right = registrations.try_code(self.clock.now(), is_meant, is_right);
             let user_id = right.as_ref().map(|right| right.user_id.clone());
             let rest = Held { value: Some(registrations), revision: held.revision };
             let changes = match right {

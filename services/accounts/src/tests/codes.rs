@@ -79,6 +79,19 @@ async fn five_codes_may_be_tried_whichever_copy_is_asked() {
 }
 
 #[tokio::test]
+async fn wrong_codes_for_another_address_leave_a_code_its_tries() {
+    let scene = Scene::new().await;
+    let mut copy = scene.copy().await;
+    let code = copy.register("ada", "ada@example.com").await.unwrap();
+    let eves = copy.register("ada", "eve@example.com").await.unwrap();
+    for _ in 0..5 {
+        assert!(copy.verify_as(Who::Email("eve@example.com".into()), not(&eves)).await.is_err());
+    }
+    assert!(copy.verify_as(Who::Email("eve@example.com".into()), &eves).await.is_err());
+    copy.verify("ada", &code).await.unwrap();
+}
+
+#[tokio::test]
 async fn nobody_slips_a_password_under_somebody_elses_code() {
     let scene = Scene::new().await;
     let mut copy = scene.copy().await;
