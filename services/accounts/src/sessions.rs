@@ -13,6 +13,7 @@ use klatch_wire::native::server::Failure;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::attempts::Tried;
 use crate::bucket::{BucketError, Change};
 use crate::desk::{CHANGE_TRIES, Desk, failed};
 use crate::name::{self, Email, Folded};
@@ -28,12 +29,17 @@ impl Desk {
     pub(crate) async fn login(&self, request: LoginRequest) -> Result<Tokens, Failure> {
         let name = match &request.who {
             Who::Username(username) => {
-                self.admit(request.source, username)?;
-                Folded::of(&name::parse(username).unwrap_or_else(|_| UserId::system()))
+                let name = name::parse(username).ok().map(|user| Folded::of(&user));
+                self.admit(request.source, &name.clone().map_or(Tried::Nobody, Tried::Name))?;
+                name.unwrap_or_else(nobody)
             }
             Who::Email(text) => {
-                self.admit(request.source, text)?;
-                self.name_at(text).await?
+                let email = Email::parse(text);
+                self.admit(request.source, &email.clone().map_or(Tried::Nobody, Tried::Email))?;
+                match email {
+                    Some(email) => self.name_at(&email).await?,
+                    None => nobody(),
+                }
             }
         };
         let account = self.account(&name).await?;
@@ -56,10 +62,9 @@ impl Desk {
     }
 
     /// Whose address it is; else a name that nobody has.
-    async fn name_at(&self, email: &str) -> Result<Folded, Failure> {
-        let Some(email) = Email::parse(email) else { return Ok(Folded::of(&UserId::system())) };
-        let owner = self.bucket.get::<EmailOwner>(&record::email(&email)).await.map_err(failed)?.value;
-        Ok(owner.map_or_else(|| Folded::of_nobody(&email), |owner| Folded::of(&owner.user_id)))
+    async fn name_at(&self, email: &Email) -> Result<Folded, Failure> {
+        let owner = self.bucket.get::<EmailOwner>(&record::email(email)).await.map_err(failed)?.value;
+        Ok(owner.map_or_else(|| Folded::of_nobody(email), |owner| Folded::of(&owner.user_id)))
     }
 
     pub(crate) async fn refresh(&self, request: RefreshRequest) -> Result<Tokens, Failure> {
@@ -134,6 +139,11 @@ impl Desk {
         let lifetime_ms = self.config.session_lifetime_s.max(1).saturating_mul(1_000);
         Timestamp::from_ms(now.as_ms().saturating_add(i64::try_from(lifetime_ms).unwrap_or(i64::MAX)))
     }
+}
+
+/// A name that no account has: looked up all the same, for the work.
+fn nobody() -> Folded {
+    Folded::of(&UserId::system())
 }
 
 /// One answer for whoever does not get in.

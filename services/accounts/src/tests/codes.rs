@@ -144,6 +144,26 @@ async fn login_refuses_a_wrong_password_and_a_name_that_nobody_has_alike_with_th
     }
 }
 
+#[tokio::test]
+async fn however_a_name_or_an_address_is_written_its_tries_are_counted_together() {
+    let scene = Scene::new().await;
+    let rates = Rates { account_per_minute: 3, ..Rates::default() };
+    let copy = scene.copy_with(Config { rates, ..Config::default() }).await;
+    let address = |n: usize| Who::Email(format!("{}Ada@Example.com{}", " ".repeat(n), "\u{2003}".repeat(n)));
+    let no_name = |n: usize| Who::Username(format!("ada{}", " ".repeat(n + 1)));
+    let no_address = |n: usize| Who::Email("x".repeat(n));
+    let ways: [&dyn Fn(usize) -> Who; 2] = [&address, &no_name];
+    for way in ways {
+        for n in 0..3 {
+            assert_eq!(copy.login_as(way(n), PASSWORD).await.unwrap_err().code, Code::NotAuthenticated);
+        }
+        assert_eq!(copy.login_as(way(3), PASSWORD).await.unwrap_err().code, Code::RateLimited);
+        assert_eq!(copy.verify_as(way(4), "000000").await.unwrap_err().code, Code::RateLimited);
+    }
+    // What is nobody's is counted as one.
+    assert_eq!(copy.login_as(no_address(5), PASSWORD).await.unwrap_err().code, Code::RateLimited);
+}
+
 /// How many passwords were hashed or compared.
 fn hashes(metrics: &str) -> u64 {
     let line = metrics.lines().find_map(|line| line.strip_prefix("klatch_accounts_hash_seconds_count "));
