@@ -63,10 +63,12 @@ fn is_invisible(c: char) -> bool {
 pub(crate) struct Email(String);
 
 impl Email {
-    /// Reads an address; none where nothing could be sent to it.
+    /// Reads an address; none where nothing could be sent to it, or where it names a machine by number: nobody's mail is
+    /// there, and a mail server need not be told to look at addresses of its own network.
     pub(crate) fn parse(text: &str) -> Option<Email> {
         let text = text.trim().to_lowercase();
-        (text.len() <= EMAIL_BYTES_MAX && text.parse::<lettre::Address>().is_ok()).then_some(Email(text))
+        let address = text.parse::<lettre::Address>().ok().filter(|address| !address.domain().starts_with('['));
+        (text.len() <= EMAIL_BYTES_MAX && address.is_some()).then_some(Email(text))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -116,7 +118,9 @@ mod tests {
     #[test]
     fn an_address_is_read_in_small_letters() {
         assert_eq!(Email::parse(" Ada@Example.COM ").unwrap().as_str(), "ada@example.com");
-        for bad in ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example.com\r\nBcc: x@y.z"] {
+        for bad in
+            ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example.com\r\nBcc: x@y.z", "a@[127.0.0.1]"]
+        {
             assert!(Email::parse(bad).is_none(), "{bad:?}");
         }
         let long = format!("{}@example.com", "x".repeat(250));
