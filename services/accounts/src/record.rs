@@ -75,13 +75,25 @@ pub(crate) struct RegisteredNames {
     pub(crate) names: Vec<Folded>,
 }
 
-/// What a refresh token stands for. Only the newest one holds.
+/// A refresh token that gave another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Spent {
+    /// As in [`Session`].
+    pub(crate) secret: String,
+    pub(crate) at: Timestamp,
+}
+
+/// What a refresh token stands for. Only the newest one holds; the one before is answered alike for a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Session {
     pub(crate) user_id: UserId,
     /// SHA-256 of the newest token's secret part, in base64url.
     pub(crate) secret: String,
+    /// What the newest token was given for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spent: Option<Spent>,
     pub(crate) began: Timestamp,
     pub(crate) expires: Timestamp,
 }

@@ -2,6 +2,10 @@
 //!
 //! A refresh token is `<session>.<secret>`, and good once: each refresh gives the next one. One that comes again was
 //! copied by somebody, and as nobody can tell which of the two is the thief, the session ends (RFC 9700, 4.14.2).
+//!
+//! But answers get lost, and two windows refresh at once. So the next token follows from the one before, under the accounts'
+//! own key, and for a moment the one before is given that same next one again. Whoever copied it has then what its owner has,
+//! and the session ends as soon as one of them goes on.
 
 use std::time::Duration;
 
@@ -18,10 +22,12 @@ use crate::bucket::{BucketError, Change};
 use crate::desk::{CHANGE_TRIES, Desk, failed};
 use crate::name::{self, Email, Folded};
 use crate::password::{PASSWORD_BYTES_MAX, no_randomness};
-use crate::record::{self, Account, EmailOwner, Session};
+use crate::record::{self, Account, EmailOwner, Session, Spent};
 
 const ID_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;
+/// So long a spent refresh token is given its successor again, in milliseconds: longer than any request takes.
+const SPENT_FOR_MS: i64 = 30_000;
 /// What bounds an access token's life, in seconds.
 const TOKEN_LIFETIME_S: std::ops::RangeInclusive<u64> = 900..=3_600;
 
@@ -54,6 +60,7 @@ impl Desk {
         let session = Session {
             user_id: account.user_id.clone(),
             secret: digest(&secret),
+            spent: None,
             began: now,
             expires: self.session_end(now),
         };
@@ -74,7 +81,10 @@ impl Desk {
         for _ in 0..CHANGE_TRIES {
             let held = self.bucket.get::<Session>(&key).await.map_err(failed)?;
             let session = held.value.filter(|session| session.expires > self.clock.now()).ok_or_else(no_session)?;
-            if !is_secret(&session, secret) {
+            let next = self.keys.next_secret(id, secret);
+            let now = self.clock.now();
+            let is_repeat = was_just_spent(&session, secret, now) && is_secret(&session, &next);
+            if !is_repeat && !is_secret(&session, secret) {
                 match self.bucket.change(&[Change::delete(key.clone(), held.revision)]).await {
                     Ok(()) => {
                         tracing::warn!(user = %session.user_id, "a spent refresh token came again: its session is ended");
@@ -87,12 +97,14 @@ impl Desk {
             }
             let account = self.account(&Folded::of(&session.user_id)).await?;
             let account = account.filter(|account| account.user_id == session.user_id).ok_or_else(no_session)?;
-            let next = random::<SECRET_BYTES>()?;
-            let expires = self.session_end(self.clock.now());
-            let renewed = Session { secret: digest(&next), expires, ..session };
+            if is_repeat {
+                return self.tokens(account, id, &next);
+            }
+            let spent = Some(Spent { secret: session.secret, at: now });
+            let renewed = Session { secret: digest(&next), spent, expires: self.session_end(now), ..session };
             match self.bucket.change(&[self.session_change(id, held.revision, &renewed)]).await {
                 Ok(()) => return self.tokens(account, id, &next),
-                // The same token came twice at once, and the other was first: the next look finds it spent.
+                // The same token came twice at once, and the other was first: the next look finds it just spent.
                 Err(BucketError::Conflict) => {}
                 Err(error) => return Err(failed(error)),
             }
@@ -107,7 +119,9 @@ impl Desk {
         let key = record::session(id);
         for _ in 0..CHANGE_TRIES {
             let held = self.bucket.get::<Session>(&key).await.map_err(failed)?;
-            if !held.value.is_some_and(|session| is_secret(&session, secret)) {
+            let now = self.clock.now();
+            let is_its = |session: Session| is_secret(&session, secret) || was_just_spent(&session, secret, now);
+            if !held.value.is_some_and(is_its) {
                 return Ok(());
             }
             match self.bucket.change(&[Change::delete(key.clone(), held.revision)]).await {
@@ -167,7 +181,16 @@ fn digest(secret: &str) -> String {
 }
 
 fn is_secret(session: &Session, secret: &str) -> bool {
-    session.secret.as_bytes().ct_eq(digest(secret).as_bytes()).into()
+    is_digest(&session.secret, secret)
+}
+
+fn was_just_spent(session: &Session, secret: &str, now: Timestamp) -> bool {
+    let spent = session.spent.as_ref();
+    spent.is_some_and(|spent| now.as_ms() < spent.at.as_ms() + SPENT_FOR_MS && is_digest(&spent.secret, secret))
+}
+
+fn is_digest(stored: &str, secret: &str) -> bool {
+    stored.as_bytes().ct_eq(digest(secret).as_bytes()).into()
 }
 
 /// The session and the secret of what may be a refresh token; none of what can't: the session becomes a key.
