@@ -7,6 +7,7 @@
 //! | `registration.<name>` | [`Registrations`](crate::registrations::Registrations) that wait for their code | by itself |
 //! | `registered.<address>` | [`RegisteredNames`]: under which names | by itself |
 //! | `session.<id>` | [`Session`]: a refresh token | by itself, or at logout |
+//! | `sessions.<name>` | [`Sessions`] of an account, so that they stay few | never |
 //! | `keys` | the keys that sign | never |
 //!
 //! A registration becomes an account in one atomic batch: `registration` goes, `account` and `email` come, each guarded
@@ -43,6 +44,10 @@ pub(crate) fn registration(name: &Folded) -> String {
 
 pub(crate) fn registered(email: &Email) -> String {
     format!("registered.{}", email.token())
+}
+
+pub(crate) fn sessions(name: &Folded) -> String {
+    format!("sessions.{}", name.token())
 }
 
 pub(crate) fn session(id: &str) -> String {
@@ -96,4 +101,10 @@ pub(crate) struct Session {
     pub(crate) spent: Option<Spent>,
     pub(crate) began: Timestamp,
     pub(crate) expires: Timestamp,
+}
+
+/// The newest sessions of an account, in the order in which they began; some may be over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sessions {
+    pub(crate) ids: Vec<String>,
 }

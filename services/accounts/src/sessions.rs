@@ -22,10 +22,12 @@ use crate::bucket::{BucketError, Change};
 use crate::desk::{CHANGE_TRIES, Desk, failed};
 use crate::name::{self, Email, Folded};
 use crate::password::{PASSWORD_BYTES_MAX, no_randomness};
-use crate::record::{self, Account, EmailOwner, Session, Spent};
+use crate::record::{self, Account, EmailOwner, Session, Sessions, Spent};
 
 const ID_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;
+/// Sessions of one account; a further one ends the oldest.
+const SESSIONS_MAX: usize = 32;
 /// So long a spent refresh token is given its successor again, in milliseconds: longer than any request takes.
 const SPENT_FOR_MS: i64 = 30_000;
 /// What bounds an access token's life, in seconds.
@@ -64,8 +66,30 @@ impl Desk {
             began: now,
             expires: self.session_end(now),
         };
-        self.bucket.change(&[self.session_change(&id, 0, &session)]).await.map_err(failed)?;
+        self.begin(&id, &session).await?;
         self.tokens(account, &id, &secret)
+    }
+
+    /// Stores a session, and ends the oldest of the account's where there are too many, all in one batch.
+    async fn begin(&self, id: &str, session: &Session) -> Result<(), Failure> {
+        let key = record::sessions(&Folded::of(&session.user_id));
+        for _ in 0..CHANGE_TRIES {
+            let held = self.bucket.get::<Sessions>(&key).await.map_err(failed)?;
+            let mut ids = held.value.unwrap_or_default().ids;
+            ids.push(id.to_owned());
+            let mut changes = vec![self.session_change(id, 0, session)];
+            for oldest in ids.drain(..ids.len().saturating_sub(SESSIONS_MAX)) {
+                let key = record::session(&oldest);
+                let over = self.bucket.get::<Session>(&key).await.map_err(failed)?;
+                changes.extend(over.value.map(|_| Change::delete(key, over.revision)));
+            }
+            changes.push(Change::put(key.clone(), held.revision, &Sessions { ids }));
+            match self.bucket.change(&changes).await {
+                Err(BucketError::Conflict) => {}
+                done => return done.map_err(failed),
+            }
+        }
+        Err(failed(BucketError::Conflict))
     }
 
     /// Whose address it is; else a name that nobody has.

@@ -87,3 +87,20 @@ async fn a_session_ends_by_logout_and_by_itself() {
     scene.turn(Duration::from_secs(3_600));
     assert!(copy.refresh(&session.refresh_token).await.is_err());
 }
+
+#[tokio::test]
+async fn of_many_sessions_the_oldest_ends() {
+    let scene = Scene::new().await;
+    let mut copy = scene.copy().await;
+    copy.person("ada").await;
+    copy.person("ben").await;
+    let bens = copy.login("ben", PASSWORD).await.unwrap().refresh_token;
+    let mut tokens = Vec::new();
+    for _ in 0..34 {
+        tokens.push(copy.login("ada", PASSWORD).await.unwrap().refresh_token);
+    }
+    for (n, token) in tokens.iter().enumerate() {
+        assert_eq!(copy.refresh(token).await.is_ok(), n >= 2, "{n}");
+    }
+    copy.refresh(&bens).await.expect("another account's");
+}
