@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use klatch_domain::UserId;
 use klatch_eventlog::subject;
 use serde::{Deserialize, Serialize};
 
-/// Letters that could make one name look like another, or like an address, or that break a line.
+/// Letters that could make a name look like an address or like markup. That names of different scripts look alike (the
+/// Cyrillic "а" in "аda") is not prevented.
 const FORBIDDEN: &[char] = &['@', '/', '\\', ':', '<', '>', '"', '&'];
 /// The longest e-mail address, in bytes (RFC 5321, 4.5.3.1.3, without its brackets).
 const EMAIL_BYTES_MAX: usize = 254;
@@ -41,6 +43,10 @@ pub(crate) fn parse(username: &str) -> Result<UserId, String> {
     }
     if username.starts_with(' ') || username.ends_with(' ') || username.contains("  ") {
         return Err("username has spaces at an end, or two in a row".to_owned());
+    }
+    // Else "José" would be two names, by how the accent is written.
+    if !ComposingNormalizerBorrowed::new_nfc().is_normalized(username) {
+        return Err("username is not in the composed form of Unicode (NFC)".to_owned());
     }
     match username.chars().find(|c| FORBIDDEN.contains(c) || is_invisible(*c)) {
         Some(letter) => Err(format!("username holds {letter:?}, which no name may")),
@@ -93,7 +99,8 @@ mod tests {
 
     #[test]
     fn a_name_is_one_that_people_can_read_and_tell_apart() {
-        for fine in ["ada", "Ada Lovelace", "ada.l-1_x", "Ägnes", "अनुष्का", "O'Neil", "a"] {
+        for fine in ["ada", "Ada Lovelace", "ada.l-1_x", "Ägnes", "Jos\u{e9}", "अनुष्का", "O'Neil", "a"]
+        {
             assert_eq!(parse(fine).unwrap().as_str(), fine);
         }
         for bad in [
@@ -108,6 +115,8 @@ mod tests {
             "a\u{200b}b",
             "\u{202e}ada",
             "a\u{a0}b",
+            "Jose\u{301}",
+            "\u{212a}im",
         ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
