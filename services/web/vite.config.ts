@@ -14,6 +14,9 @@ export default defineConfig({
     proxy: {
       "/chat/ws": { target: server, ws: true },
       "/demo": { target: server },
+      "/auth": { target: server },
+      "/api": { target: server },
+      "/.well-known": { target: server },
     },
   },
 });

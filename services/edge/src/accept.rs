@@ -46,6 +46,9 @@ pub(crate) async fn accept(hub: Arc<Hub>, listener: TcpListener, routes: Router)
             accepted = listener.accept() => accepted,
         };
         match accepted {
+            Ok(_) if hub.tasks.in_flight() >= hub.config.connections_max => {
+                tracing::warn!(connections_max = hub.config.connections_max, "closed a connection: there are too many");
+            }
             Ok((tcp, peer)) => {
                 let _ = tcp.set_nodelay(true);
                 hub.tasks.spawn(serve(hub.clone(), tcp, Peer(peer), routes.clone()));

@@ -35,6 +35,8 @@ pub struct Config {
     pub lease_ms: u64,
     /// How long an edge goes on after it was told to stop, in milliseconds.
     pub drain_ms_max: u64,
+    /// Connections at once, of everybody together, signed in or not; further ones are closed as they come.
+    pub connections_max: usize,
     /// Connections that wait for the process to accept them.
     pub accept_backlog: u32,
     /// Milliseconds until the head of an HTTP request must have come whole.
@@ -87,6 +89,7 @@ impl Default for Config {
             rooms: RoomsConfig::default(),
             lease_ms: 10_000,
             drain_ms_max: 8_000,
+            connections_max: 200_000,
             accept_backlog: 1_024,
             request_head_ms_max: 10_000,
             write_ms_max: 30_000,

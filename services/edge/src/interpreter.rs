@@ -1,6 +1,6 @@
 //! A client that speaks a dialect: which one, who it is, and what becomes of each of its events.
 //!
-//! Several dialects may be spoken where a client comes in; it is the first one's client until it uses an event of
+//! Several dialects may be spoken at the door where a client comes in; it is the first one's client until it uses an event of
 //! another. Events are worked on one after the other; each is answered in the dialect's words and, where the client asked
 //! for one, by an acknowledgement.
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use klatch_domain::{Seq, Timestamp, UserId};
 use klatch_wire::Code;
-use klatch_wire::dialects::{Ask, Claim, Dialect, Heard, Sent};
+use klatch_wire::dialects::{self, Ask, Claim, Dialect, Door, Heard, Sent};
 use klatch_wire::native::Request;
 use klatch_wire::native::server::{Failure, User};
 use serde_json::{Value, json};
@@ -35,17 +35,6 @@ const RINGS_WAITING_MAX: usize = 64;
 const NOT_AUTHENTICATED: &str = "Not authenticated";
 /// What the ids of people begin with whom nobody knows. They are nobody's before, and can be banned like anybody's.
 const GUEST: &str = "guest-";
-
-/// Where clients come in.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Entrance {
-    /// The dialects that are spoken there, the one first that a client speaks who has said nothing yet.
-    pub dialects: &'static [&'static dyn Dialect],
-    /// What carries them.
-    pub carrier: Carrier,
-    /// Whether a client may first say which it is.
-    pub waits: bool,
-}
 
 /// Who a client is when it comes in.
 #[derive(Debug)]
@@ -87,7 +76,7 @@ pub(crate) enum Prompt {
 pub(crate) struct Interpreter {
     hub: Arc<Hub>,
     outbox: Arc<Outbox>,
-    entrance: Entrance,
+    door: Door,
     dialect: &'static dyn Dialect,
     session: Session,
     proof: Proof,
@@ -100,16 +89,16 @@ pub(crate) struct Interpreter {
 }
 
 impl Interpreter {
-    /// Somebody came in, and nobody knows yet who.
-    pub(crate) fn new(hub: Arc<Hub>, outbox: Arc<Outbox>, entrance: Entrance) -> Self {
-        let dialect = entrance.dialects[0];
+    /// Somebody came in by a door that a dialect names, and nobody knows yet who.
+    pub(crate) fn new(hub: Arc<Hub>, outbox: Arc<Outbox>, door: Door) -> Self {
+        let dialect = dialects::at(door).next().expect("a door is there for a dialect");
         let (doorbell, rings) = mpsc::channel(RINGS_WAITING_MAX);
-        let voice = Voice::new(dialect, entrance.carrier);
+        let voice = Voice::new(dialect, Carrier::of(door));
         Interpreter {
             session: Session::new(hub.clone(), outbox.clone(), voice),
             hub,
             outbox,
-            entrance,
+            door,
             dialect,
             proof: Proof::None,
             doorbell,
@@ -122,7 +111,7 @@ impl Interpreter {
 
     /// Who it is, as far as its connection says. Refused where the person has too many connections.
     pub(crate) async fn begin(&mut self, caller: Caller) -> Result<(), Failure> {
-        if self.entrance.dialects.iter().any(|dialect| dialect.hears_direct()) {
+        if dialects::at(self.door).any(Dialect::hears_direct) {
             self.came_at = self.hub.log.last_seq().await.ok();
         }
         match caller {
@@ -134,12 +123,17 @@ impl Interpreter {
             Caller::Nobody if self.trusts() && self.dialect.home().is_some() => self.admit(guest(), Proof::Guest)?,
             Caller::Claims(_) | Caller::Nobody => {}
         }
-        if self.entrance.waits {
+        if self.door == Door::Token {
             self.settles_at = Some(Instant::now() + SETTLE_AFTER);
             Ok(())
         } else {
             self.settle().await
         }
+    }
+
+    /// What it speaks now.
+    pub(crate) fn dialect(&self) -> &'static dyn Dialect {
+        self.dialect
     }
 
     /// Whose session it is.
@@ -165,8 +159,8 @@ impl Interpreter {
     /// Says that an event came to nothing. Gives the data of the acknowledgement.
     pub(crate) fn refuse(&self, event: &str, failure: &Failure) -> Value {
         self.hub.metrics.refused(failure.code);
-        let voice = Voice::new(self.dialect_of(event), self.entrance.carrier);
-        self.outbox.answer(voice.frame(self.dialect_of(event).refused(event, failure)));
+        let dialect = self.dialect_of(event);
+        self.outbox.answer(self.voice(dialect).frame(dialect.refused(event, failure)));
         json!({ "error": failure.message, "code": failure.code })
     }
 
@@ -193,7 +187,8 @@ impl Interpreter {
         let done = match prompt {
             Prompt::Settle => self.settle().await,
             Prompt::Look => self.look().await,
-            Prompt::Room(room) => self.session.hear_direct(vec![room]).await,
+            Prompt::Room(room) if self.dialect.hears_direct() => self.session.hear_direct(vec![room]).await,
+            Prompt::Room(_) => Ok(()),
         };
         self.came_of_listening(done);
     }
@@ -232,7 +227,7 @@ impl Interpreter {
 
     /// The dialect that has this event; the present one where none has.
     fn dialect_of(&self, event: &str) -> &'static dyn Dialect {
-        let known = self.entrance.dialects.iter().copied().find(|dialect| dialect.knows(event));
+        let known = dialects::at(self.door).find(|dialect| dialect.knows(event));
         known.unwrap_or(self.dialect)
     }
 
@@ -246,6 +241,7 @@ impl Interpreter {
                 let stored = match self.session.say(&message).await {
                     Err(failure) if matches!(failure.code, Code::NotAMember | Code::NotFound) => {
                         self.session.become_member(&message.room_id).await?;
+                        self.session.listen(&message.room_id).await?;
                         self.session.say(&message).await?
                     }
                     said => said?,
@@ -270,7 +266,7 @@ impl Interpreter {
         if let Some(message_id) = &stored.message_id {
             let sent = Sent { message: &message, author: speaker, message_id, timestamp: stored.timestamp };
             if let Some(spoken) = self.dialect.sent(&sent) {
-                self.outbox.answer(Voice::new(self.dialect, self.entrance.carrier).frame(spoken));
+                self.outbox.answer(self.voice(self.dialect).frame(spoken));
             }
         }
         Ok(serde_json::to_value(stored).unwrap_or_default())
@@ -308,8 +304,6 @@ impl Interpreter {
         }
         if is_news {
             let person = self.session.person().cloned();
-            // What it did not hear while it was another's client it gets as anybody who comes back does.
-            self.came_at = None;
             self.speak(dialect);
             if let Some(person) = person {
                 self.admit(person, self.proof)?;
@@ -320,10 +314,12 @@ impl Interpreter {
 
     /// A new session, spoken to in this dialect, of nobody yet.
     fn speak(&mut self, dialect: &'static dyn Dialect) {
-        let voice = Voice::new(dialect, self.entrance.carrier);
-        self.session = Session::new(self.hub.clone(), self.outbox.clone(), voice);
+        self.session = Session::new(self.hub.clone(), self.outbox.clone(), self.voice(dialect));
         self.dialect = dialect;
         self.looks_at = None;
+        // Nobody answers the last one's bell; and what it did not hear in this dialect it gets as anybody who comes back.
+        (self.doorbell, self.rings) = mpsc::channel(RINGS_WAITING_MAX);
+        self.came_at = None;
     }
 
     fn admit(&mut self, person: Person, proof: Proof) -> Result<(), Failure> {
@@ -359,6 +355,10 @@ impl Interpreter {
         if self.dialect.hears_direct() { self.session.hear_all_direct().await } else { Ok(()) }
     }
 
+    fn voice(&self, dialect: &'static dyn Dialect) -> Voice {
+        Voice::new(dialect, Carrier::of(self.door))
+    }
+
     fn trusts(&self) -> bool {
         self.hub.config.auth.trust_client_identity
     }
@@ -384,3 +384,6 @@ fn guest() -> Person {
     let user_id = UserId::parse(id).expect("short and without control characters");
     Person::believed(user_id, "Guest".to_owned()).expect("a short name")
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,6 +90,9 @@ pub async fn run(
     {
         return Err(RunError::DemoInPublic(*address));
     }
+    if config.auth.trust_client_identity {
+        tracing::warn!("auth.trust_client_identity: clients of older protocols are whoever they say they are");
+    }
     let listeners = listen(&config)?;
     let hub = Arc::new(Hub::new(config, log, verifier, health, metrics::Metrics::new(metrics)));
     bound(&listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect::<Vec<_>>());

@@ -51,6 +51,8 @@ pub(crate) struct Delivery {
     pub(crate) room: RoomId,
     /// The message's sequence.
     pub(crate) seq: Seq,
+    /// Whose mark it moves: whose session it was when this was queued.
+    pub(crate) user: Option<UserId>,
     /// Held until the mark is stored: one session of a person at a time gets what came while they were away.
     pub(crate) turn: Option<Arc<OwnedMutexGuard<()>>>,
 }
@@ -101,7 +103,10 @@ struct Queue {
 }
 
 impl Queue {
-    fn add(&mut self, item: Item) {
+    fn add(&mut self, mut item: Item) {
+        if let Some(delivery) = &mut item.delivery {
+            delivery.user.clone_from(&self.owner);
+        }
         if item.counted {
             self.bytes += item.frame.len();
         } else {
@@ -158,7 +163,7 @@ impl Outbox {
     pub(crate) fn pass(&self, delivery: Delivery) {
         let mut queue = self.lock();
         if queue.closing.is_none() {
-            queue.items.push_back(Item { delivery: Some(Box::new(delivery)), ..Item::live(Frame::Nothing) });
+            queue.add(Item { delivery: Some(Box::new(delivery)), ..Item::live(Frame::Nothing) });
         }
         drop(queue);
         self.wake.notify_one();
@@ -196,11 +201,6 @@ impl Outbox {
             }
             written.await;
         }
-    }
-
-    /// Whose it is.
-    pub(crate) fn owner(&self) -> Option<UserId> {
-        self.lock().owner.clone()
     }
 
     /// Says whose it is.

@@ -5,7 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use klatch_domain::{Address, Change, Epoch, Event, Known, Membership, MessageId, RoomId, RoomInfo, Seq, UserId};
+use klatch_domain::authority::may_read;
+use klatch_domain::{
+    Address, Cause, Change, Epoch, Event, Known, Membership, MessageId, RoomId, RoomInfo, Seq, Standing, UserId,
+};
 use klatch_eventlog::{EdgeId, LiveEvent, LiveRoom, Log, ReadError, Stored};
 use klatch_wire::dialects::{Encoded, Happening, Timeline};
 use klatch_wire::native::server::{MemberState, Presence, Receipt, User, UserInRoom};
@@ -312,9 +315,17 @@ impl Room {
         if let Some(change) = membership.unnoticed_change() {
             state.listeners.tell(&Telling::of(Happening::MemberChanged(&change)));
         }
-        if !membership.is_joined() {
+        if !membership.is_joined() && !self.may_go_on_listening(state, &membership) {
             self.put_out(state, &membership.user_id);
         }
+    }
+
+    /// Somebody who listens without being a member, and whom others muted, invited or let in again, goes on listening.
+    fn may_go_on_listening(&self, state: &State, membership: &Membership) -> bool {
+        let others_did = membership.cause == Cause::Noticed;
+        let is_out = !matches!(membership.standing, Standing::Left | Standing::Invited);
+        let info = state.info.as_ref().and_then(|known| known.value.as_ref());
+        others_did && !is_out && may_read(info, Some(membership), membership.timestamp).is_ok()
     }
 
     /// What a person put out has heard last is the notice of it: they are detached before anything newer goes out.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::net::Shutdown;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -18,13 +18,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// Bytes of an HTTP answer's head that are looked at for what follows it.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
-
 /// What there is to know and do about a connection. Others hold it weakly or for a moment: it keeps the file descriptor.
 #[derive(Debug)]
 pub(crate) struct Wire {
     tcp: TcpStream,
+    /// The next answer is the last one before frames.
+    upgrades: AtomicBool,
     events_out: AtomicU64,
     listener: Mutex<Option<Arc<dyn Progress>>>,
 }
@@ -45,6 +44,11 @@ impl Wire {
     /// Events of Socket.IO that the kernel has taken whole.
     pub(crate) fn events_out(&self) -> u64 {
         self.events_out.load(Ordering::Acquire)
+    }
+
+    /// The answer that is written next is an upgrade to a WebSocket.
+    pub(crate) fn upgrades(&self) {
+        self.upgrades.store(true, Ordering::Release);
     }
 
     /// Tells somebody whenever more events are out, for as long as the connection lasts.
@@ -76,7 +80,12 @@ pub(crate) struct Stream {
 impl Stream {
     /// A client that takes nothing of what is written to it for `write_within` is cut.
     pub(crate) fn new(tcp: TcpStream, write_within: Duration) -> (Self, Arc<Wire>) {
-        let wire = Arc::new(Wire { tcp, events_out: AtomicU64::new(0), listener: Mutex::default() });
+        let wire = Arc::new(Wire {
+            tcp,
+            upgrades: AtomicBool::new(false),
+            events_out: AtomicU64::new(0),
+            listener: Mutex::default(),
+        });
         (Stream { wire: Some(wire.clone()), frames: Frames::default(), write_within, stalled: None }, wire)
     }
 
@@ -130,8 +139,10 @@ impl AsyncWrite for Stream {
             self.stalled = None;
             match self.wire()?.tcp.try_write(buf) {
                 Ok(written) => {
-                    let events = self.frames.took(&buf[..written]);
-                    self.wire()?.wrote(events);
+                    if self.wire()?.upgrades.load(Ordering::Acquire) {
+                        let events = self.frames.took(&buf[..written]);
+                        self.wire()?.wrote(events);
+                    }
                     return Poll::Ready(Ok(written));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -149,7 +160,7 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Counts whole events of Socket.IO in what a server writes: an HTTP answer, then, if that was an upgrade, unmasked and
+/// Counts whole events of Socket.IO in what a server writes: the head of the answer to an upgrade, then unmasked and
 /// unfragmented frames (RFC 6455, 5.2). A text frame that begins with `42` is an event: Engine.IO's message, Socket.IO's
 /// event (Engine.IO protocol 4, Socket.IO protocol 5).
 #[derive(Debug, Default)]
@@ -183,14 +194,11 @@ impl Frames {
         events
     }
 
-    /// One more byte of an HTTP answer. A 101 is the last one before frames.
+    /// One more byte of the head of the answer to an upgrade. Frames follow it.
     fn answer(&mut self) {
         if self.head.ends_with(b"\r\n\r\n") {
-            let status = b"HTTP/1.1 101";
-            self.in_frames = self.head.windows(status.len()).any(|window| window == status);
-            self.head.clear();
-        } else if self.head.len() > HEAD_BYTES_MAX {
-            self.head.drain(..HEAD_BYTES_MAX / 2);
+            self.in_frames = true;
+            self.head = Vec::new();
         }
     }
 
@@ -242,7 +250,6 @@ mod tests {
     fn events_count_once_they_are_whole_however_they_are_cut() {
         let long = [b"42[\"a\",\"".as_slice(), &[b'x'; 70_000], b"\"]"].concat();
         let all = [
-            b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n42x".to_vec(),
             b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec(),
             frame(0x1, b"2"),
             frame(0x1, b"42[\"a\"]"),

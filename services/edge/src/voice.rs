@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use klatch_domain::{RoomId, Seq, UserId};
-use klatch_wire::dialects::{Dialect, Happening, Spoken};
+use klatch_wire::dialects::{Dialect, Door, Happening, Spoken};
 use klatch_wire::native::server::{self, Joined};
 
 use crate::outbox::{Delivery, Frame, Item};
@@ -26,6 +26,16 @@ pub(crate) enum Carrier {
     WebSocket,
     /// Packets of Socket.IO, put together by its library.
     SocketIo,
+}
+
+impl Carrier {
+    /// What carries those who come in there.
+    pub(crate) fn of(door: Door) -> Self {
+        match door {
+            Door::WebSocket(_) => Carrier::WebSocket,
+            Door::Token | Door::Plain | Door::Namespace(_) => Carrier::SocketIo,
+        }
+    }
 }
 
 /// Something to tell, and its native frame where that is there already.
@@ -104,5 +114,5 @@ impl Voice {
 
 /// A message of a room, to be marked as delivered once it is.
 pub(crate) fn delivery(room: &RoomId, seq: Seq) -> Delivery {
-    Delivery { room: room.clone(), seq, turn: None }
+    Delivery { room: room.clone(), seq, user: None, turn: None }
 }

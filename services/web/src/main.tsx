@@ -13,6 +13,7 @@ import "./styles/timeline.css";
 import "./styles/composer.css";
 import "./styles/people.css";
 import "./styles/dialog.css";
+import "./styles/search.css";
 
 const page = document.getElementById("page");
 if (page !== null) render(<App />, page);

@@ -7,6 +7,7 @@ export type { OpenSocket, Socket } from "./connection.js";
 export type { Off } from "./emitter.js";
 export { Failure, type LocalCode } from "./failure.js";
 export * from "./frames.js";
+export { freshId } from "./ids.js";
 export { defaultLimits, type Limits } from "./limits.js";
 export type { Outgoing } from "./outbox.js";
 export type { Detached } from "./rooms.js";

@@ -90,19 +90,6 @@ test("what was said in another room is counted there, until it is read", async (
   });
 });
 
-test("a direct message finds somebody who has nothing open", async () => {
-  const ada = await file.stage.enter("Ada");
-  const ben = await file.stage.enter("Ben");
-  const dialog = await ada.newConversation();
-  await dialog.getByText("Direct", { exact: true }).click();
-  await dialog.getByLabel("With").fill("ben");
-  await dialog.getByRole("button", { name: "Start" }).click();
-  await ada.composer.waitFor();
-  await ada.say("Just between us");
-  await ben.roomRow("Just between us").click();
-  await ben.sees("Just between us");
-});
-
 test("what a moderator does is seen by all, and by the one it is done to", async () => {
   const ada = await program(file.stage.klatch, "Ada");
   const room = "salon";

@@ -1,14 +1,16 @@
 /** The real system for one test file: `klatch up --dev` with its own nats-server, on a free port and a fresh folder. */
 
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { until } from "./deadline.js";
 
+const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const BINARY = process.env["KLATCH_BIN"] ?? join(ROOT, "target/release/klatch");
 
@@ -97,6 +99,12 @@ export class Klatch {
   async demoPeople(): Promise<DemoPerson[]> {
     const response = await fetch(new URL("/demo", this.url));
     return ((await response.json()) as { people: DemoPerson[] }).people;
+  }
+
+  /** A token of somebody who has no account, with whatever name. */
+  async token(userId: string, username: string): Promise<string> {
+    const { stdout } = await run(BINARY, ["token", "mint", "--dev", "--user", userId, "--name", username], { env: environment() });
+    return stdout.trim();
   }
 
   async #isReady(): Promise<true | null> {

@@ -15,6 +15,73 @@ export class Person {
     await this.page.getByText("Online").waitFor();
   }
 
+  /** Registers, with the code that every account of a server on trial gets, and is in. */
+  async signUp(username: string, password: string): Promise<void> {
+    await this.register(username, password);
+    await this.bringCode("123456");
+    await this.page.getByText("Online").waitFor();
+  }
+
+  async register(username: string, password: string): Promise<void> {
+    await this.page.getByText("Create an account").click();
+    await this.field("Name").fill(username);
+    await this.field("Password").fill(password);
+    await this.page.getByRole("button", { name: "Create account" }).click();
+  }
+
+  async bringCode(code: string): Promise<void> {
+    await this.field("Code").fill(code);
+    await this.page.getByRole("button", { name: "Continue" }).click();
+  }
+
+  async logIn(name: string, password: string): Promise<void> {
+    await this.field("Name or e-mail").fill(name);
+    await this.field("Password").fill(password);
+    await this.page.getByRole("button", { name: "Sign in" }).click();
+  }
+
+  async useToken(token: string): Promise<void> {
+    await this.page.getByText("Use a token").click();
+    await this.field("Token").fill(token);
+    await this.page.getByRole("button", { name: "Enter" }).click();
+  }
+
+  async signOut(): Promise<void> {
+    await this.page.getByRole("button", { name: "Sign out" }).click();
+    await this.page.getByRole("heading", { name: "Come in, sit down." }).waitFor();
+  }
+
+  /** What the page keeps for this tab. */
+  async keptSession(): Promise<{ refreshToken: string }> {
+    const kept = await this.page.evaluate(() => sessionStorage.getItem("klatch.session"));
+    return JSON.parse(kept ?? "{}") as { refreshToken: string };
+  }
+
+  /** By its label: a field for a password has no role. */
+  field(label: string): Locator {
+    return this.page.getByLabel(label, { exact: true });
+  }
+
+  /** What stands below a field, about what was written there. */
+  async mistake(label: string): Promise<string> {
+    const field = this.field(label).and(this.page.locator("[aria-invalid=true]"));
+    await field.waitFor();
+    return this.page.locator(`[id="${await field.getAttribute("aria-describedby")}"]`).innerText();
+  }
+
+  async newMessage(): Promise<Locator> {
+    await this.page.getByRole("button", { name: "New message" }).first().click();
+    return this.page.getByRole("dialog", { name: "New message" });
+  }
+
+  /** Finds somebody by name and opens the conversation with them. */
+  async writeTo(username: string): Promise<void> {
+    const dialog = await this.newMessage();
+    await dialog.getByRole("combobox").fill(username);
+    await dialog.getByRole("option", { name: username }).click();
+    await this.inRoom(username);
+  }
+
   /** Joins a room by its name, or makes it. */
   async join(room: string): Promise<void> {
     const dialog = await this.newConversation();

@@ -53,10 +53,8 @@ test("the page comes with a policy that forbids everything it does not need", as
 
 test("a token that is none is refused with a word, not tried for ever", async () => {
   const ada = await file.stage.enter("Ada");
-  await ada.page.getByRole("button", { name: "Sign out" }).click();
-  await ada.page.getByText("Use a token").click();
-  await ada.page.getByLabel("Token").fill("not.a.token");
-  await ada.page.getByRole("button", { name: "Sign in" }).click();
+  await ada.signOut();
+  await ada.useToken("not.a.token");
   await ada.page.getByRole("alert").filter({ hasText: "does not accept this token" }).waitFor();
 });
 

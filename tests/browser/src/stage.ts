@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before } from "node:test";
-import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import { chromium, type Browser, type BrowserContextOptions, type ConsoleMessage, type Page } from "playwright-core";
 import { Klatch } from "./klatch.js";
 import { Person } from "./person.js";
 
@@ -61,11 +61,16 @@ export class Stage {
     assert.deepEqual(this.complaints, [], "pages that complain");
   }
 
-  /** A person in a browser of their own, signed in. */
+  /** One of the demo people in a browser of their own, signed in. */
   async enter(username: string, options: BrowserContextOptions = {}): Promise<Person> {
-    const person = new Person(await this.open(username, this.klatch.url, options));
+    const person = await this.arrive(username, options);
     await person.signIn(username);
     return person;
+  }
+
+  /** Somebody in a browser of their own, at the door. */
+  async arrive(username: string, options: BrowserContextOptions = {}): Promise<Person> {
+    return new Person(await this.open(username, this.klatch.url, options));
   }
 
   /** A page in a browser of its own, whose complaints are noted under this name. */
@@ -75,11 +80,17 @@ export class Stage {
     page.setDefaultTimeout(20_000);
     page.on("pageerror", (error) => this.complaints.push(`${name}: ${error.message}`));
     page.on("console", (message) => {
-      // A lost connection is told by the browser itself, and is no fault of the page.
-      if (message.type() !== "error" || message.text().startsWith("WebSocket connection to")) return;
+      if (message.type() !== "error" || isToldByTheBrowser(message)) return;
       this.complaints.push(`${name}: ${message.text()}`);
     });
     await page.goto(url);
     return page;
   }
+}
+
+/** A lost connection, a wrong password: browsers say so by themselves, and the page is not to blame. */
+function isToldByTheBrowser(message: ConsoleMessage): boolean {
+  const isRefusal = message.text().startsWith("Failed to load resource: the server responded with a status of 4");
+  const isOfAccounts = URL.canParse(message.location().url) && new URL(message.location().url).pathname.startsWith("/auth/");
+  return message.text().startsWith("WebSocket connection to") || (isRefusal && isOfAccounts);
 }

@@ -1,17 +1,20 @@
 //! WebSockets: who is asking, from where, and the upgrade.
 //!
-//! `/chat/ws` in Klatch's own words; `/ws` the same, behind a gateway that has checked the person; `/` in the words of
-//! seed 001.
+//! `/chat/ws` in Klatch's own words; `/ws` the same, behind a gateway that has checked the person; others, like `/`, in
+//! those of the dialects that name them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use fastwebsockets::upgrade::{UpgradeFut, is_upgrade_request, upgrade as accept};
 use hyper_util::rt::TokioIo;
 use klatch_domain::UserId;
-use klatch_wire::dialects::SEED_001;
+use klatch_wire::dialects::{self, Door};
 use klatch_wire::native::server::{self, Failure};
 use klatch_wire::{CloseCode, Code};
 use tokio::net::TcpStream;
@@ -21,19 +24,19 @@ use super::problem::Problem;
 use super::{InternalKey, page};
 use crate::client::{Client, Tongue};
 use crate::hub::Hub;
-use crate::interpreter::{Caller, Entrance, Interpreter};
+use crate::interpreter::{Caller, Interpreter};
 use crate::outbox::Outbox;
 use crate::session::Session;
 use crate::socket::{self, frame};
 use crate::stream::Stream;
 use crate::token::Person;
-use crate::voice::{Carrier, Voice};
+use crate::voice::Voice;
 
 /// The subprotocol that the server speaks.
 const PROTOCOL: &str = "klatch.v1";
 
-/// What is spoken at `/`.
-const AT_ROOT: Entrance = Entrance { dialects: &[&SEED_001], carrier: Carrier::WebSocket, waits: false };
+/// Where the page is, for whoever asks without an upgrade.
+const ROOT: &str = "/";
 
 /// Headers in which a gateway says who is asking.
 const GATEWAY_USER: &str = "x-user-id";
@@ -64,17 +67,34 @@ pub(super) async fn behind_gateway(
     upgrade(&hub, request, |hub, socket| serve_native(hub, socket, Some(person)))
 }
 
-/// `GET /`: seed 001's clients where it is an upgrade, else the page.
-pub(super) async fn root(State(hub): State<Arc<Hub>>, request: Request) -> Response {
+/// `GET /`: clients of a dialect where it is an upgrade, else the page.
+async fn root(State(hub): State<Arc<Hub>>, request: Request) -> Response {
     if !is_upgrade_request(&request) {
         return page::page(request.method().clone(), request.uri().clone(), request.headers().clone()).await;
     }
+    foreign(hub, request, ROOT).await
+}
+
+/// The paths of dialects.
+pub(super) fn doors() -> Router<Arc<Hub>> {
+    let doors = dialects::ALL.iter().flat_map(|dialect| dialect.doors());
+    let named = doors.filter_map(|door| match door {
+        Door::WebSocket(path) => Some(*path),
+        Door::Token | Door::Plain | Door::Namespace(_) => None,
+    });
+    let others: BTreeSet<_> = named.filter(|path| *path != ROOT).collect();
+    others.into_iter().fold(Router::new().route(ROOT, get(root)), |router, path| {
+        router.route(path, get(move |State(hub), request| foreign(hub, request, path)))
+    })
+}
+
+async fn foreign(hub: Arc<Hub>, request: Request, path: &'static str) -> Response {
     let caller = match authenticate(&hub, request.uri(), request.headers()).await {
         Ok(Some(person)) => Caller::Proven(person),
         Ok(None) => Caller::Nobody,
         Err(failure) => return Problem::from(failure).into_response(),
     };
-    upgrade(&hub, request, |hub, socket| serve_foreign(hub, socket, caller))
+    upgrade(&hub, request, move |hub, socket| serve_foreign(hub, socket, Door::WebSocket(path), caller))
 }
 
 fn refused(request: &Request, failure: Failure) -> Response {
@@ -111,10 +131,18 @@ fn upgrade<F: Future<Output = ()> + Send + 'static>(
 
 /// The gateway's word is the operator's own: the key came with it.
 fn named_by_gateway(headers: &HeaderMap) -> Result<Person, Failure> {
-    let text = |name: &str| headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+    // Twice the same header is nobody's word: a client may have sent one, which the gateway passed on.
+    let text = |name: &str| {
+        let mut all = headers.get_all(name).iter();
+        let one = all.next().filter(|_| all.next().is_none())?;
+        std::str::from_utf8(one.as_bytes()).ok()
+    };
     let id = text(GATEWAY_USER).and_then(|id| UserId::parse(id).ok()).filter(|id| !id.is_reserved());
     let bad = || Failure::new(Code::NotAuthenticated, format!("{GATEWAY_USER} is missing or no user id"));
     let user_id = id.ok_or_else(bad)?;
+    if headers.get_all(GATEWAY_USERNAME).iter().count() > 1 {
+        return Err(Failure::new(Code::NotAuthenticated, format!("{GATEWAY_USERNAME} came twice")));
+    }
     let username = text(GATEWAY_USERNAME).filter(|name| !name.is_empty()).unwrap_or(user_id.as_str()).to_owned();
     Person::believed(user_id, username)
 }
@@ -135,15 +163,17 @@ async fn serve_native(hub: Arc<Hub>, upgraded: UpgradeFut, person: Option<Person
     socket::serve(hub, parts.0, parts.1, outbox, Tongue::Native, client).await;
 }
 
-async fn serve_foreign(hub: Arc<Hub>, upgraded: UpgradeFut, caller: Caller) {
+async fn serve_foreign(hub: Arc<Hub>, upgraded: UpgradeFut, door: Door, caller: Caller) {
     let Some(parts) = stream_of(upgraded).await else { return };
     let outbox = Arc::new(Outbox::new(hub.config.limits.queue_bytes_max));
-    let mut interpreter = Interpreter::new(hub.clone(), outbox.clone(), AT_ROOT);
+    let mut interpreter = Interpreter::new(hub.clone(), outbox.clone(), door);
     if let Err(failure) = interpreter.begin(caller).await {
         interpreter.refuse("", &failure);
-        outbox.close(CloseCode::TooManyConnections);
+        if failure.code == Code::TooManyConnections {
+            outbox.close(CloseCode::TooManyConnections);
+        }
     }
-    let (tongue, client) = (Tongue::Foreign(&SEED_001), Client::Foreign(interpreter));
+    let (tongue, client) = (Tongue::Foreign(interpreter.dialect()), Client::Foreign(interpreter));
     socket::serve(hub, parts.0, parts.1, outbox, tongue, client).await;
 }
 

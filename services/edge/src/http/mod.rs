@@ -38,7 +38,6 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Everything that is served.
 pub(crate) fn routes(hub: Arc<Hub>) -> Router {
     Router::new()
-        .route("/", get(chat::root))
         .route("/ws", get(chat::behind_gateway))
         .route("/chat/ws", get(chat::native))
         .route("/chat", get(seeds::is_running))
@@ -51,6 +50,7 @@ pub(crate) fn routes(hub: Arc<Hub>) -> Router {
         .route("/stats", get(stats::stats))
         .route("/send-system-message", post(system_message::send))
         .route("/demo", get(demo::people))
+        .merge(chat::doors())
         .merge(accounts())
         .fallback(page::page)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -3,10 +3,11 @@
 //!
 //! Nothing is queued for anybody: what a person's delivered mark has not passed lies in the log. The mark moves once a
 //! message is with the client's transport, so a message comes again, under the same id, only where an edge died between
-//! the two.
+//! the two, or where two devices of a person come back at the same moment on two edges, or one of them does not get on.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -29,9 +30,12 @@ use crate::voice::{Telling, delivery};
 
 /// Rooms that are looked at side by side.
 const ROOMS_AT_ONCE: usize = 32;
-/// Of each room so much is read at a time.
+/// Of each room so much is read at a time, and of all together so many bytes, but a little of each.
 const PORTION_EVENTS: usize = 256;
-const PORTION_BYTES: usize = 1024 * 1024;
+const PORTIONS_BYTES: usize = 4 * 1024 * 1024;
+const PORTION_BYTES_MIN: usize = 16 * 1024;
+/// A session waits so long for another one of the same person to get what came.
+const TURN_WITHIN: Duration = Duration::from_secs(2);
 
 /// What somebody has not got yet of a room.
 #[derive(Debug)]
@@ -103,11 +107,14 @@ impl Session {
     pub(crate) async fn hear_direct(&mut self, rooms: Vec<RoomId>) -> Result<(), Failure> {
         let Identity::Known { person, connection } = &self.identity else { return Ok(()) };
         let (person, turn) = (person.clone(), connection.turn.clone());
-        let rooms: Vec<RoomId> = rooms.into_iter().filter(|room| !self.rooms.contains_key(room)).collect();
+        let most = self.hub.config.limits.rooms_per_session_max.saturating_sub(self.rooms.len());
+        let is_new = |room: &RoomId| !self.rooms.contains_key(room);
+        let rooms: Vec<RoomId> = rooms.into_iter().filter(is_new).take(most).collect();
         if rooms.is_empty() {
             return Ok(());
         }
-        let turn = Arc::new(turn.lock_owned().await);
+        // Where another session of theirs does not get on, what it has not taken is this one's as well.
+        let turn = tokio::time::timeout(TURN_WITHIN, turn.lock_owned()).await.ok().map(Arc::new);
         let opening: Vec<_> = rooms.into_iter().map(|room| self.open_backlog(&person, room)).collect();
         let opened = stream::iter(opening).buffer_unordered(ROOMS_AT_ONCE);
         let opened: Vec<Result<Backlog, Failure>> = opened.collect().await;
@@ -171,11 +178,12 @@ impl Session {
         &self,
         person: &Person,
         backlogs: &mut [Backlog],
-        turn: &Arc<OwnedMutexGuard<()>>,
+        turn: &Option<Arc<OwnedMutexGuard<()>>>,
     ) -> Result<(), Failure> {
+        let portion_bytes = (PORTIONS_BYTES / backlogs.len().max(1)).max(PORTION_BYTES_MIN);
         loop {
             for backlog in backlogs.iter_mut().filter(|backlog| backlog.waiting.is_empty() && !backlog.is_read()) {
-                self.read_on(backlog).await?;
+                self.read_on(backlog, portion_bytes).await?;
             }
             // Up to where every room is read: what lies behind may come before what another room still has.
             let unread = backlogs.iter().filter(|backlog| !backlog.is_read());
@@ -194,19 +202,22 @@ impl Session {
                 break;
             }
             self.outbox.emptied().await;
+            if self.outbox.closing().is_some() {
+                return Err(Failure::new(Code::Unavailable, "the session ends"));
+            }
         }
         // What needs no delivery, like the person's own words, is not read again next time.
         for backlog in backlogs.iter().filter(|backlog| backlog.captured.position > backlog.delivered) {
             let mut passed = delivery(&backlog.room.id, backlog.captured.position);
-            passed.turn = Some(turn.clone());
+            passed.turn.clone_from(turn);
             self.outbox.pass(passed);
         }
         Ok(())
     }
 
-    async fn read_on(&self, backlog: &mut Backlog) -> Result<(), Failure> {
+    async fn read_on(&self, backlog: &mut Backlog, bytes_max: usize) -> Result<(), Failure> {
         let (room, up_to) = (&backlog.room.id, backlog.captured.position);
-        let read = self.hub.log.timeline(room, backlog.read, up_to, PORTION_EVENTS, PORTION_BYTES);
+        let read = self.hub.log.timeline(room, backlog.read, up_to, PORTION_EVENTS, bytes_max);
         let range = read.await.map_err(unreadable)?;
         backlog.read = match range.events.last() {
             Some(last) if !range.complete => last.seq,
@@ -221,7 +232,7 @@ impl Session {
         Ok(())
     }
 
-    fn hand_on(&self, person: &Person, portion: &[StoredEvent], turn: &Arc<OwnedMutexGuard<()>>) {
+    fn hand_on(&self, person: &Person, portion: &[StoredEvent], turn: &Option<Arc<OwnedMutexGuard<()>>>) {
         let items = portion.iter().filter_map(|event| {
             let timeline = Timeline::new(event.seq, Seq::ZERO, &event.payload);
             let told = self.voice.tell(&Telling::of(Happening::Timeline(timeline)), &person.user_id)?;
@@ -230,7 +241,7 @@ impl Session {
             }
             let mut item = Item { counted: false, ..told.item };
             if let Some(delivery) = &mut item.delivery {
-                delivery.turn = Some(turn.clone());
+                delivery.turn.clone_from(turn);
             }
             Some(item)
         });

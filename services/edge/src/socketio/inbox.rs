@@ -22,6 +22,8 @@ pub(super) struct Incoming {
     pub(super) event: String,
     /// What came with it.
     pub(super) args: Vec<Value>,
+    /// Whether its JSON could be read.
+    pub(super) is_readable: bool,
     /// Whether bytes came with it.
     pub(super) has_attachments: bool,
     /// Where the client waits for an answer.
@@ -75,12 +77,17 @@ impl MessageHandler<LocalAdapter, Ours> for Inbox {
         let Packet::Str(text, attachments) = packet else { return self.link.cut() };
         // The packet is a slice of the connection's read buffer: only what is read of it is kept.
         let parts: Option<Vec<Value>> = serde_json::from_str(&text).ok();
+        let is_readable = parts.is_some();
         let mut parts = parts.into_iter().flatten();
-        let Some(Value::String(event)) = parts.next() else { return self.link.cut() };
+        let event = match parts.next() {
+            Some(Value::String(event)) => event,
+            // Deeper than 128 levels, or half a surrogate pair: an error, for the packet itself was whole.
+            _ => String::new(),
+        };
         let has_attachments = attachments.is_some_and(|attachments| !attachments.is_empty());
         let bytes = text.len();
         let waiting = self.bytes.fetch_add(bytes, Ordering::AcqRel) + bytes;
-        let incoming = Incoming { event, args: parts.collect(), has_attachments, ack, bytes };
+        let incoming = Incoming { event, args: parts.collect(), is_readable, has_attachments, ack, bytes };
         if waiting > self.bytes_max || self.queue.try_send(incoming).is_err() {
             self.link.cut();
         }

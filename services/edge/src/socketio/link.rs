@@ -5,10 +5,11 @@
 //! again: it does that once it has got the last answer.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::stream::{Progress, Wire};
 
@@ -24,7 +25,7 @@ pub(super) struct Link {
     /// Events given to the library.
     sent: AtomicU64,
     polled: Mutex<Polled>,
-    is_cut: AtomicBool,
+    cut: CancellationToken,
     progress: Notify,
 }
 
@@ -59,8 +60,12 @@ impl Link {
         }
     }
 
-    /// This connection carries the session now: from the beginning, or after polling.
+    /// This connection, upgraded to a WebSocket, carries the session now: from the beginning, or after polling. The first
+    /// one stays: a second one is none of the library's.
     pub(super) fn carried_by(self: &Arc<Self>, wire: &Arc<Wire>) {
+        if lock(&self.wire).strong_count() > 0 {
+            return;
+        }
         wire.tell(self.clone());
         *lock(&self.wire) = Arc::downgrade(wire);
         if self.is_cut() {
@@ -81,13 +86,13 @@ impl Link {
     /// This is what the client gets.
     pub(super) fn poll_answered(&self, body: &[u8]) {
         let events = body.split(|byte| *byte == SEPARATOR).filter(|packet| packet.starts_with(b"42")).count();
-        lock(&self.polled).last = events as u64;
+        lock(&self.polled).last += events as u64;
         self.progress.notify_waiters();
     }
 
     /// Ends it: a WebSocket now; of a polling client the next request is refused, and its heartbeat runs out.
     pub(super) fn cut(&self) {
-        self.is_cut.store(true, Ordering::Release);
+        self.cut.cancel();
         if let Some(wire) = lock(&self.wire).upgrade() {
             wire.cut();
         }
@@ -95,7 +100,12 @@ impl Link {
 
     /// Whether it was ended.
     pub(super) fn is_cut(&self) -> bool {
-        self.is_cut.load(Ordering::Acquire)
+        self.cut.is_cancelled()
+    }
+
+    /// Resolves when it was ended.
+    pub(super) async fn cut_off(&self) {
+        self.cut.cancelled().await;
     }
 
     fn out(&self) -> u64 {
@@ -137,7 +147,7 @@ impl Links {
             wire: Mutex::default(),
             sent: AtomicU64::new(0),
             polled: Mutex::default(),
-            is_cut: AtomicBool::new(false),
+            cut: CancellationToken::new(),
             progress: Notify::new(),
         });
         links.insert(sid.to_owned(), Arc::downgrade(&link));

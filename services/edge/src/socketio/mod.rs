@@ -1,5 +1,5 @@
-//! Socket.IO: the default namespace for clients of seeds 000, 001 and 003, `/chat` for those of seed 002; over
-//! WebSocket, long-polling, and from one to the other.
+//! Socket.IO: the default namespace and those that a dialect names; over WebSocket, long-polling, and from one to the
+//! other.
 //!
 //! The library (socketioxide) has the protocol: handshakes, heartbeats, packets, acknowledgements. What is said to whom
 //! is the rooms' and the interpreter's, as for every other client.
@@ -8,6 +8,7 @@ mod inbox;
 mod link;
 mod session;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use klatch_domain::UserId;
 use klatch_wire::Code;
-use klatch_wire::dialects::{Claim, Dialect, SEED_000, SEED_001, SEED_002, SEED_003};
+use klatch_wire::dialects::{self, Claim, Door};
 use klatch_wire::native::server::Failure;
 use serde_json::{Value, json};
 use socketioxide::extract::{SocketRef, TryData};
@@ -29,16 +30,17 @@ use tokio::sync::mpsc;
 
 use crate::http::credential;
 use crate::hub::Hub;
-use crate::interpreter::{Caller, Entrance, Interpreter};
+use crate::interpreter::{Caller, Interpreter};
 use crate::outbox::Outbox;
 use crate::stream::Wire;
-use crate::voice::Carrier;
 use inbox::{Inbox, Incoming};
-use link::Links;
+use link::{Link, Links};
 use session::Session;
 
 /// Where clients find it.
 const PATH: &str = "/socket.io/";
+/// Where a client is that names no namespace (Socket.IO protocol 5).
+const DEFAULT_NAMESPACE: &str = "/";
 
 /// Between heartbeats, and how long one may stay unanswered. A waiting poll is answered within the former, which must be
 /// less than any request may take (`accept`).
@@ -53,17 +55,6 @@ const ATTACHMENTS_MAX: usize = 4;
 const ATTACHMENT_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a poll's answer that are put together at most: what the library holds of a connection.
 const POLL_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// The default namespace, for whoever brings a token as Socket.IO's `auth`.
-const WITH_AUTH: Entrance = at(&[&SEED_003, &SEED_001], true);
-/// The default namespace, for everybody else.
-const PLAIN: Entrance = at(&[&SEED_000, &SEED_001], false);
-/// The namespace `/chat`.
-const CHAT: Entrance = at(&[&SEED_002], false);
-
-const fn at(dialects: &'static [&'static dyn Dialect], waits: bool) -> Entrance {
-    Entrance { dialects, carrier: Carrier::SocketIo, waits }
-}
 
 /// What is served at [`PATH`].
 pub(crate) fn routes(hub: &Arc<Hub>) -> Router {
@@ -82,13 +73,22 @@ pub(crate) fn routes(hub: &Arc<Hub>) -> Router {
         .with_parser(attachments)
         .build_svc();
     let links = Links::default();
-    for namespace in ["/", "/chat"] {
+    for namespace in namespaces() {
         let (at_door, inside, links) = (hub.clone(), hub.clone(), links.clone());
         let entered = move |socket: SocketRef| enter(socket, inside);
-        let admitted = move |socket: SocketRef, auth: TryData<Value>| admit(socket, auth, at_door, links);
+        let admitted = move |socket: SocketRef, auth: TryData<Value>| admit(socket, auth, namespace, at_door, links);
         io.ns(namespace, entered.with(admitted));
     }
     Router::new().route_service(PATH, service).layer(middleware::from_fn_with_state((hub.clone(), links), carry))
+}
+
+/// The default one, and those of the dialects.
+fn namespaces() -> BTreeSet<&'static str> {
+    let named = dialects::ALL.iter().flat_map(|dialect| dialect.doors()).filter_map(|door| match door {
+        Door::Namespace(name) => Some(*name),
+        Door::Token | Door::Plain | Door::WebSocket(_) => None,
+    });
+    named.chain([DEFAULT_NAMESPACE]).collect()
 }
 
 /// Around the library: who may come at all, which TCP connection carries a session, and what of its events a poll took.
@@ -97,33 +97,52 @@ async fn carry(State((hub, links)): State<(Arc<Hub>, Links)>, request: Request, 
         return refusal(StatusCode::FORBIDDEN, 4, "Forbidden");
     }
     let query = request.uri().query().unwrap_or_default();
-    let Some(sid) = query.split('&').find_map(|pair| pair.strip_prefix("sid=")) else {
-        if hub.draining.is_cancelled() {
-            return refusal(StatusCode::SERVICE_UNAVAILABLE, 3, "this server stops");
-        }
-        return next.run(request).await;
-    };
-    let link = links.open(sid);
-    if link.is_cut() {
+    let sid = query.split('&').find_map(|pair| pair.strip_prefix("sid="));
+    if sid.is_none() && hub.draining.is_cancelled() {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, 3, "this server stops");
+    }
+    let link = sid.map(|sid| links.open(sid));
+    if link.as_ref().is_some_and(|link| link.is_cut()) {
         return refusal(StatusCode::BAD_REQUEST, 1, "Session ID unknown");
     }
-    if query.split('&').any(|pair| pair == "transport=websocket") {
-        if let Some(wire) = wire_of(request.extensions()) {
-            link.carried_by(&wire);
+    let is_poll = request.method() == Method::GET && !query.split('&').any(|pair| pair == "transport=websocket");
+    match link {
+        Some(link) if is_poll => poll(&link, request, next).await,
+        link => {
+            let wire = wire_of(request.extensions());
+            let response = next.run(request).await;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS
+                && let Some(wire) = wire
+            {
+                // Before the answer is written: what follows it are frames.
+                wire.upgrades();
+                if let Some(link) = link {
+                    link.carried_by(&wire);
+                }
+            }
+            response
         }
-        return next.run(request).await;
     }
-    if request.method() != Method::GET {
-        return next.run(request).await;
-    }
+}
+
+/// A poll: it comes after the last answer has, and it ends when the session does.
+async fn poll(link: &Link, request: Request, next: Next) -> Response {
     link.poll_came();
-    let (parts, body) = next.run(request).await.into_parts();
+    let response = tokio::select! {
+        response = next.run(request) => response,
+        () = link.cut_off() => return refusal(StatusCode::BAD_REQUEST, 1, "Session ID unknown"),
+    };
+    let (parts, body) = response.into_parts();
     match axum::body::to_bytes(body, POLL_BYTES_MAX).await {
         Ok(body) => {
             link.poll_answered(&body);
             Response::from_parts(parts, Body::from(body))
         }
-        Err(_) => refusal(StatusCode::BAD_REQUEST, 3, "Bad request"),
+        Err(_) => {
+            // What it held is lost: the client must not go on as if nothing were missing.
+            link.cut();
+            refusal(StatusCode::BAD_REQUEST, 1, "Session ID unknown")
+        }
     }
 }
 
@@ -143,13 +162,20 @@ struct Opening(Arc<Mutex<Option<Opened>>>);
 struct Opened {
     inbox: Inbox,
     incoming: mpsc::Receiver<Incoming>,
-    entrance: Entrance,
+    door: Door,
     caller: Caller,
 }
 
 /// The connect middleware: a token that doesn't hold fails the connection. What is said from here on is taken.
-async fn admit(socket: SocketRef, TryData(auth): TryData<Value>, hub: Arc<Hub>, links: Links) -> Result<(), String> {
-    let (entrance, caller) = identify(&socket, auth.ok().as_ref(), &hub).await.map_err(|failure| failure.message)?;
+async fn admit(
+    socket: SocketRef,
+    TryData(auth): TryData<Value>,
+    namespace: &'static str,
+    hub: Arc<Hub>,
+    links: Links,
+) -> Result<(), String> {
+    let identified = identify(&socket, auth.ok().as_ref(), namespace, &hub).await;
+    let (door, caller) = identified.map_err(|failure| failure.message)?;
     let link = links.open(socket.id.as_str());
     if socket.transport_type() == TransportType::Websocket
         && let Some(wire) = wire_of(&socket.req_parts().extensions)
@@ -160,7 +186,7 @@ async fn admit(socket: SocketRef, TryData(auth): TryData<Value>, hub: Arc<Hub>, 
     let (inbox, incoming) = Inbox::new(limits.frames_burst as usize, limits.queue_bytes_max, link);
     socket.on_fallback(inbox.clone());
     socket.on_disconnect(inbox.clone());
-    let opened = Opened { inbox, incoming, entrance, caller };
+    let opened = Opened { inbox, incoming, door, caller };
     socket.extensions.insert(Opening(Arc::new(Mutex::new(Some(opened)))));
     Ok(())
 }
@@ -169,15 +195,20 @@ async fn admit(socket: SocketRef, TryData(auth): TryData<Value>, hub: Arc<Hub>, 
 async fn enter(socket: SocketRef, hub: Arc<Hub>) {
     let opening = socket.extensions.remove::<Opening>();
     let opened = opening.and_then(|Opening(opened)| opened.lock().unwrap_or_else(PoisonError::into_inner).take());
-    let Some(Opened { inbox, incoming, entrance, caller }) = opened else { return };
+    let Some(Opened { inbox, incoming, door, caller }) = opened else { return };
     let outbox = Arc::new(Outbox::new(hub.config.limits.queue_bytes_max));
-    let interpreter = Interpreter::new(hub.clone(), outbox.clone(), entrance);
+    let interpreter = Interpreter::new(hub.clone(), outbox.clone(), door);
     let session = Session { hub: hub.clone(), socket, outbox, incoming, inbox };
     hub.tasks.spawn(session.serve(interpreter, caller));
 }
 
 /// Who comes in, and where. What can be known without asking anybody is known here.
-async fn identify(socket: &SocketRef, auth: Option<&Value>, hub: &Hub) -> Result<(Entrance, Caller), Failure> {
+async fn identify(
+    socket: &SocketRef,
+    auth: Option<&Value>,
+    namespace: &'static str,
+    hub: &Hub,
+) -> Result<(Door, Caller), Failure> {
     let parts = socket.req_parts();
     let given = match auth.and_then(|auth| auth.get("token")) {
         None | Some(Value::Null) => None,
@@ -187,11 +218,10 @@ async fn identify(socket: &SocketRef, auth: Option<&Value>, hub: &Hub) -> Result
         }
         Some(_) => return Err(Failure::new(Code::NotAuthenticated, "auth.token is no string")),
     };
-    let in_chat = socket.ns() == "/chat";
-    let entrance = match (in_chat, &given) {
-        (true, _) => CHAT,
-        (false, Some(_)) => WITH_AUTH,
-        (false, None) => PLAIN,
+    let door = match (namespace, &given) {
+        (DEFAULT_NAMESPACE, Some(_)) => Door::Token,
+        (DEFAULT_NAMESPACE, None) => Door::Plain,
+        (namespace, _) => Door::Namespace(namespace),
     };
     let person = match given {
         Some(person) => Some(person),
@@ -199,10 +229,12 @@ async fn identify(socket: &SocketRef, auth: Option<&Value>, hub: &Hub) -> Result
     };
     let caller = match person {
         Some(person) => Caller::Proven(person),
-        None if in_chat => claimed(parts.uri.query().unwrap_or_default()).map_or(Caller::Nobody, Caller::Claims),
+        None if namespace != DEFAULT_NAMESPACE => {
+            claimed(parts.uri.query().unwrap_or_default()).map_or(Caller::Nobody, Caller::Claims)
+        }
         None => Caller::Nobody,
     };
-    Ok((entrance, caller))
+    Ok((door, caller))
 }
 
 /// Seed 002's `?userId=`.

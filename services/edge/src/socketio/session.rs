@@ -55,6 +55,8 @@ impl Session {
             outbox.close(CloseCode::Normal);
         };
         tokio::join!(work, speak);
+        // Whose turn it is does not hang on how long somebody holds an outbox.
+        outbox.take(&mut VecDeque::new());
         let user = interpreter.user().cloned();
         drop(interpreter);
         if let Some(user) = user {
@@ -77,7 +79,9 @@ impl Worker<'_> {
     async fn work(&self, mut incoming: mpsc::Receiver<Incoming>, interpreter: &mut Interpreter, caller: Caller) {
         if let Err(failure) = interpreter.begin(caller).await {
             interpreter.refuse("", &failure);
-            self.outbox.close(CloseCode::TooManyConnections);
+            if failure.code == Code::TooManyConnections {
+                self.outbox.close(CloseCode::TooManyConnections);
+            }
         }
         let limits = &self.hub.config.limits;
         let rate = Rate::new(limits.frames_per_second, limits.frames_burst);
@@ -100,8 +104,9 @@ impl Worker<'_> {
 
     async fn hear(&self, interpreter: &mut Interpreter, rate: &Rate, incoming: Incoming) {
         self.inbox.taken(&incoming);
-        let Incoming { event, args, has_attachments, ack, .. } = incoming;
+        let Incoming { event, args, is_readable, has_attachments, ack, .. } = incoming;
         let refused = match rate.take("events") {
+            Ok(()) if !is_readable => Some(Failure::new(Code::InvalidFrame, "this is no JSON that can be read")),
             Ok(()) if has_attachments => Some(Failure::new(Code::InvalidField, "binary attachments are not taken")),
             Ok(()) => None,
             Err(failure) => Some(failure),
@@ -112,6 +117,7 @@ impl Worker<'_> {
         };
         if let Some(ack) = ack
             && ack.send(&answer).is_err()
+            && !self.gone.is_cancelled()
         {
             // It asks, and does not take the answers.
             self.inbox.link().cut();
@@ -164,11 +170,15 @@ impl Speaker<'_> {
                 }
             }
         }
+        if gone.is_cancelled() || !self.socket.connected() {
+            return;
+        }
         let code = self.outbox.closing().unwrap_or(CloseCode::SlowReader);
         self.hub.metrics.closed(code);
         if code == CloseCode::TooManyConnections && self.socket.clone().disconnect().is_ok() {
-            // Such a client is not to come again by itself; the others do when they lose their connection.
-            let _ = tokio::time::timeout(LAST_WORDS, gone.cancelled()).await;
+            // Such a client is not to come again by itself, as the others do when they lose their connection. The library
+            // says that it is gone before the client has been told so: nothing shows when that is out.
+            tokio::time::sleep(LAST_WORDS).await;
         }
         self.link.cut();
     }
@@ -224,12 +234,11 @@ impl Speaker<'_> {
     async fn settle(&self, said: Said) {
         self.link.taken().await;
         self.outbox.written(said.counted_bytes, said.answers);
-        let user = said.deliveries.first().and_then(|_| self.outbox.owner());
-        if let Some(user) = user {
+        if !said.deliveries.is_empty() {
             let (hub, deliveries) = (self.hub.clone(), said.deliveries);
             // A task of its own: that the client leaves now changes nothing about what it has got.
             let marking = self.hub.tasks.spawn(async move {
-                mark(&hub, &user, &deliveries).await;
+                mark(&hub, &deliveries).await;
                 // Now whoever waits for their turn may go on: what is marked is not sent to them again.
                 drop(deliveries);
             });
@@ -238,15 +247,17 @@ impl Speaker<'_> {
     }
 }
 
-/// Stores how far a person's messages were delivered. A mark that can't be stored is stored with the next one; until then
-/// the message would come again.
-async fn mark(hub: &Hub, user: &UserId, deliveries: &[Delivery]) {
-    let mut newest: HashMap<&RoomId, Seq> = HashMap::new();
-    for delivery in deliveries {
-        let seq = newest.entry(&delivery.room).or_default();
-        *seq = delivery.seq.max(*seq);
+/// Stores how far messages were delivered. A mark that can't be stored is stored with the next one; until then the message
+/// would come again.
+async fn mark(hub: &Hub, deliveries: &[Delivery]) {
+    let mut newest: HashMap<(&UserId, &RoomId), Seq> = HashMap::new();
+    for Delivery { room, seq, user, .. } in deliveries {
+        if let Some(user) = user {
+            let up_to = newest.entry((user, room)).or_default();
+            *up_to = (*seq).max(*up_to);
+        }
     }
-    let stored: Vec<_> = newest.into_iter().map(|(room, seq)| delivered(hub, user, room, seq)).collect();
+    let stored: Vec<_> = newest.into_iter().map(|((user, room), seq)| delivered(hub, user, room, seq)).collect();
     stream::iter(stored).buffer_unordered(MARKS_AT_ONCE).collect::<()>().await;
 }
 

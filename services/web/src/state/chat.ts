@@ -16,6 +16,7 @@ import {
   type RoomSummary,
   type RoomType,
   type User,
+  type UserId,
 } from "@klatch/client";
 import { explain } from "../text/failure.js";
 import * as list from "./room_list.js";
@@ -47,14 +48,18 @@ const JOIN_ITEMS = 50;
 /** Read marks are sent at most this often. */
 const READ_MARK_MS = 500;
 
+/** Looks people up by their names. @throws {Failure} */
+export type FindPeople = (query: string, signal: AbortSignal) => Promise<User[]>;
+
 export interface NewRoom {
-  type: RoomType;
+  type: Exclude<RoomType, "direct">;
   name: string;
   participants: string[];
 }
 
 export class Chat {
   readonly client: Client;
+  readonly findPeople: FindPeople;
   readonly connection: Store<ConnectionState>;
   /** `null` until the first welcome. */
   readonly self = new Store<User | null>(null);
@@ -69,8 +74,11 @@ export class Chat {
   #marking: ReturnType<typeof setTimeout> | null = null;
   #marked = new Map<RoomId, number>();
 
-  constructor(client: Client, open: Store<RoomId | null>) {
+  readonly #stopFollowing: () => void;
+
+  constructor(client: Client, open: Store<RoomId | null>, findPeople: FindPeople) {
     this.client = client;
+    this.findPeople = findPeople;
     this.open = open;
     this.connection = new Store(client.state);
     client.on("state", (state) => this.connection.set(state));
@@ -82,17 +90,24 @@ export class Chat {
     client.on("outgoing", (outgoing) => this.#outgoing(outgoing));
     client.on("chat.roomCreated", () => void this.refresh());
     for (const event of FRAMES) client.on(event, (frame) => this.#frame(frame));
-    open.subscribe(() => this.#opened());
+    this.#stopFollowing = open.subscribe(() => this.#opened());
+  }
+
+  /** Ends it, and the connection. */
+  close(): void {
+    this.#stopFollowing();
+    if (this.#marking !== null) clearTimeout(this.#marking);
+    this.client.close();
   }
 
   /** Asks for the rooms again. */
   async refresh(): Promise<void> {
     try {
       const rooms = await this.#latestRooms();
-      this.list.update((before) => list.withAnswer(before, rooms));
+      this.list.update((before) => list.withAnswer(before, rooms, this.#selfId));
       for (const { roomId } of rooms.slice(0, ROOMS_ATTACHED_MAX)) this.attach(roomId);
-      for (const room of this.list.value ?? []) if (room.name === "") void this.#nameAfterOther(room.roomId);
       this.#mark();
+      await this.#meetOthers();
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       // The list that is shown stays; it is asked for again with the next connection or change.
@@ -116,10 +131,22 @@ export class Chat {
     const { roomId } = await this.client.request("chat.createRoom", {
       type,
       participants,
-      ...(type !== "direct" && { name }),
+      name,
     });
     this.attach(roomId);
     void this.refresh();
+    return roomId;
+  }
+
+  /**
+   * Opens the room that oneself and somebody else share: always the same, whoever opens it first.
+   *
+   * @throws {Failure}
+   */
+  async writeTo(other: User): Promise<RoomId> {
+    const { roomId, seq } = await this.client.request("chat.createRoom", { type: "direct", participants: [other.userId] });
+    this.list.update((rooms) => list.withDirect(rooms, roomId, seq, other));
+    this.attach(roomId);
     return roomId;
   }
 
@@ -174,7 +201,16 @@ export class Chat {
   #joined(joined: Joined): void {
     this.#room(joined.roomId)?.joined(joined);
     if (joined.member !== null) this.list.update((rooms) => list.withJoined(rooms, joined));
+    for (const person of joined.users) this.#met(joined.roomId, person);
     this.#mark();
+  }
+
+  #met(roomId: RoomId, person: User): void {
+    this.list.update((rooms) => list.withPerson(rooms, roomId, person, this.#selfId));
+  }
+
+  get #selfId(): UserId {
+    return this.self.value?.userId ?? "";
   }
 
   #detached({ roomId, reason }: Detached): void {
@@ -193,10 +229,11 @@ export class Chat {
     switch (frame.event) {
       case "chat.message":
       case "chat.system": {
-        const isOwn = frame.data.userId === this.self.value?.userId;
+        const isOwn = frame.data.userId === this.#selfId;
         const counting = isOwn ? "own" : this.#isReading(roomId) ? "seen" : "unread";
         const item = { kind: "said", seq: frame.seq, data: frame.data } as const;
         this.list.update((rooms) => list.withMessage(rooms, item, counting));
+        this.#met(roomId, frame.data);
         this.#mark();
         return;
       }
@@ -206,11 +243,14 @@ export class Chat {
         if (last !== undefined) this.list.update((rooms) => list.withLastMessage(rooms, roomId, last));
         return;
       }
+      case "chat.userJoined":
+        this.#met(roomId, frame.data);
+        return;
       case "chat.roomUpdated":
         this.list.update((rooms) => list.withUpdate(rooms, frame.data));
         return;
       case "chat.memberChanged":
-        if (frame.data.userId === this.self.value?.userId) void this.refresh();
+        if (frame.data.userId === this.#selfId) void this.refresh();
         return;
     }
   }
@@ -226,12 +266,18 @@ export class Chat {
     return rooms;
   }
 
-  /** A direct room has no name of its own. */
-  async #nameAfterOther(roomId: RoomId): Promise<void> {
-    const room = this.#room(roomId);
-    await room?.loadMembers();
-    const other = room?.state.value.roster.members?.find(({ userId }) => userId !== this.self.value?.userId);
-    if (other) this.list.update((rooms) => list.withName(rooms, roomId, other.username || other.userId));
+  /**
+   * Asks whom the direct rooms are with where nothing that was seen of them says so: nothing was said yet, or by oneself
+   * alone. One after the other, for there may be many.
+   *
+   * @throws {Failure}
+   */
+  async #meetOthers(): Promise<void> {
+    for (const { roomId, type, other } of this.list.value ?? []) {
+      if (type !== "direct" || other !== null) continue;
+      const { members } = await this.client.request("chat.members", { roomId, limit: 2 });
+      for (const member of members) this.#met(roomId, member);
+    }
   }
 
   #isReading(roomId: RoomId): boolean {

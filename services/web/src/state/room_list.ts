@@ -1,27 +1,28 @@
 /** The rooms of a person, by activity. Pure. */
 
-import type { Joined, RoomId, RoomSummary, RoomUpdated, SaidItem } from "@klatch/client";
+import type { Joined, RoomId, RoomSummary, RoomUpdated, SaidItem, User, UserId } from "@klatch/client";
 import type { Said } from "./timeline.js";
 
 /** A room as the list shows it. */
 export interface RoomEntry extends Omit<RoomSummary, "lastMessage"> {
   /** The newest message that was not deleted. */
   last: SaidItem | null;
+  /** Of a direct room: whom it is with, once that is known. Such a room has no name of its own. */
+  other: User | null;
 }
 
 /** `null` until the first answer. */
 export type RoomList = readonly RoomEntry[] | null;
 
 /** The server's answer. What came live since it was made is newer: the greater sequence stays. */
-export function withAnswer(list: RoomList, rooms: readonly RoomSummary[]): RoomList {
+export function withAnswer(list: RoomList, rooms: readonly RoomSummary[], self: UserId): RoomList {
   const known = new Map(list?.map((room) => [room.roomId, room]));
   return sorted(
     rooms.map(entryOf).map((room) => {
       const mine = known.get(room.roomId);
-      if (mine === undefined) return room;
-      // The server has no name for a direct room; the one that was found for it stays.
-      const name = room.name || mine.name;
-      return mine.seq > room.seq ? { ...mine, name } : { ...room, name };
+      const newer = mine !== undefined && mine.seq > room.seq ? { ...mine, name: room.name || mine.name } : room;
+      const met = { ...newer, other: mine?.other ?? null };
+      return room.last === null ? met : meeting(met, room.last, self);
     }),
   );
 }
@@ -33,7 +34,14 @@ export function withJoined(list: RoomList, { room, seq }: Joined): RoomList {
     return rooms.map((known) => (known.roomId === room.roomId ? { ...known, name: room.name || known.name } : known));
   }
   const { roomId, type, name } = room;
-  return sorted([...rooms, { roomId, type, name, last: null, unread: 0, mentions: 0, seq }]);
+  return sorted([...rooms, { roomId, type, name, last: null, other: null, unread: 0, mentions: 0, seq }]);
+}
+
+/** A direct room that was opened; it may be new. */
+export function withDirect(list: RoomList, roomId: RoomId, seq: number, other: User): RoomList {
+  const rooms = list ?? [];
+  if (rooms.some((room) => room.roomId === roomId)) return change(rooms, roomId, (room) => ({ ...room, other }));
+  return sorted([...rooms, { roomId, type: "direct", name: "", last: null, other, unread: 0, mentions: 0, seq }]);
 }
 
 /** What a message does to the count of a room: it adds to it, leaves it, or, as the person's own, makes all read. */
@@ -55,9 +63,9 @@ export function withLastMessage(list: RoomList, roomId: RoomId, last: Said | nul
   return change(list, roomId, (room) => ({ ...room, last: last?.data ?? null }));
 }
 
-/** A direct room is called by who the other one is. */
-export function withName(list: RoomList, roomId: RoomId, name: string): RoomList {
-  return change(list, roomId, (room) => ({ ...room, name }));
+/** Somebody was seen in a room. A direct one is called by whoever of them is not oneself. */
+export function withPerson(list: RoomList, roomId: RoomId, person: User, self: UserId): RoomList {
+  return change(list, roomId, (room) => meeting(room, person, self));
 }
 
 export function withRead(list: RoomList, roomId: RoomId): RoomList {
@@ -74,7 +82,14 @@ export function withoutRoom(list: RoomList, roomId: RoomId): RoomList {
 
 function entryOf({ lastMessage, ...room }: RoomSummary): RoomEntry {
   const isSaid = lastMessage?.event === "chat.message" || lastMessage?.event === "chat.system";
-  return { ...room, last: isSaid && !("deleted" in lastMessage.data) ? lastMessage.data : null };
+  return { ...room, last: isSaid && !("deleted" in lastMessage.data) ? lastMessage.data : null, other: null };
+}
+
+function meeting(room: RoomEntry, { userId, username }: User, self: UserId): RoomEntry {
+  // Ids that begin so are nobody's: the server speaks.
+  if (room.type !== "direct" || userId === self || userId.startsWith("~")) return room;
+  if (room.other?.userId === userId && (username === "" || room.other.username === username)) return room;
+  return { ...room, other: { userId, username } };
 }
 
 function change(list: RoomList, roomId: RoomId, to: (room: RoomEntry) => RoomEntry): RoomList {

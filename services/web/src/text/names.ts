@@ -1,5 +1,7 @@
 /** What stands for a person or a room where there is no picture. */
 
+import type { User } from "@klatch/client";
+
 /** One or two letters. */
 export function initials(name: string): string {
   const words = name.trim().split(/[\s_.-]+/u).filter(Boolean);
@@ -8,9 +10,14 @@ export function initials(name: string): string {
   return (first + last).toLocaleUpperCase() || "?";
 }
 
-/** A room as it is called; by its id where nothing better is known. */
-export function roomTitle({ name, roomId }: { name: string; roomId: string }): string {
-  return name || roomId;
+/** A room as it is called: a direct one by whom it is with; by its id where nothing better is known. */
+export function roomTitle({ name, roomId, other }: { name: string; roomId: string; other?: User | null }): string {
+  // Ids that begin so are the server's own, and nothing to be read.
+  return name || (other && personName(other)) || (roomId.startsWith("~") ? "Direct message" : roomId);
+}
+
+export function personName({ username, userId }: User): string {
+  return username || userId;
 }
 
 /** How many hues there are: as many as the style sheet has classes. */

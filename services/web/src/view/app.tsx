@@ -1,60 +1,71 @@
 /** Signing in, then the chat; and back, when the server does not take the token. */
 
-import { Client, type Ending } from "@klatch/client";
+import { Client, Failure, type Ending } from "@klatch/client";
 import { useEffect, useState } from "preact/hooks";
+import { findPeople } from "../state/accounts.js";
 import { Chat } from "../state/chat.js";
-import { forgetToken, rememberedToken, rememberToken, socketUrl } from "../state/identity.js";
+import { socketUrl } from "../state/offer.js";
 import { hashOf, openRoom } from "../state/route.js";
+import { rememberedSession, type Session } from "../state/session.js";
 import { ChatView } from "./chat_view.js";
 import { SignIn } from "./sign_in.js";
 
 const open = openRoom();
 
 export function App() {
-  const [chat, setChat] = useState<Chat | null>(() => chatFor(rememberedToken()));
+  const [session, setSession] = useState<Session | null>(rememberedSession);
   const [refusal, setRefusal] = useState<string | null>(null);
 
-  const signOut = (why: string | null): void => {
-    forgetToken();
-    chat?.client.close();
+  if (session === null) {
+    const enter = (entered: Session): void => {
+      setRefusal(null);
+      setSession(entered);
+    };
+    return <SignIn refusal={refusal} onSession={enter} />;
+  }
+  const leave = (why: string | null): void => {
+    session.end();
     setRefusal(why);
-    setChat(null);
+    setSession(null);
   };
+  return <SignedIn session={session} onLeave={leave} />;
+}
 
-  // Who comes next has rooms of their own.
-  const leave = (): void => {
-    location.hash = hashOf(null);
-    signOut(null);
-  };
+function SignedIn({ session, onLeave }: { session: Session; onLeave: (why: string | null) => void }) {
+  const [chat] = useState(() => chatFor(session, () => onLeave("Your session is over. Please sign in again.")));
 
   useEffect(() => {
-    if (chat === null) return;
     const off = chat.client.on("state", (state) => {
-      if (state.is === "stopped" && state.ending !== null) signOut(refusalOf(state.ending));
+      if (state.is === "stopped" && state.ending !== null) onLeave(refusalOf(state.ending));
     });
     const stopFollowing = followWindow(chat);
     chat.client.connect();
     return () => {
       off();
       stopFollowing();
+      chat.close();
     };
   }, [chat]);
 
-  if (chat !== null) return <ChatView chat={chat} onSignOut={leave} />;
-  return (
-    <SignIn
-      refusal={refusal}
-      onToken={(token) => {
-        rememberToken(token);
-        setRefusal(null);
-        setChat(chatFor(token));
-      }}
-    />
-  );
+  // Who comes next has rooms of their own.
+  const signOut = (): void => {
+    location.hash = hashOf(null);
+    onLeave(null);
+  };
+  return <ChatView chat={chat} onSignOut={signOut} />;
 }
 
-function chatFor(token: string | null): Chat | null {
-  return token === null ? null : new Chat(new Client({ url: socketUrl(location), token }), open);
+function chatFor(session: Session, onOver: () => void): Chat {
+  const token = async (): Promise<string> => {
+    try {
+      return await session.token();
+    } catch (error) {
+      if (error instanceof Failure && error.code === "not_authenticated") onOver();
+      throw error;
+    }
+  };
+  const client = new Client({ url: socketUrl(location), token });
+  return new Chat(client, open, async (query, signal) => findPeople(await token(), query, signal));
 }
 
 /** The network is back, or the person is: no waiting for timers then. */

@@ -1,7 +1,7 @@
 /** A person or a room as a coloured sign: the same colour for the same id, everywhere. */
 
-import type { RoomType } from "@klatch/client";
-import { hue, initials } from "../text/names.js";
+import type { RoomEntry } from "../state/room_list.js";
+import { hue, initials, roomTitle } from "../text/names.js";
 
 type Size = "small" | "medium" | "large";
 
@@ -13,11 +13,13 @@ export function Avatar({ id, name, size = "medium" }: { id: string; name: string
   );
 }
 
-export function RoomSign({ id, name, type }: { id: string; name: string; type: RoomType }) {
-  const shape = type === "direct" ? "" : " avatar-square";
+/** A direct room looks like whom it is with. */
+export function RoomSign({ room }: { room: RoomEntry }) {
+  const { roomId, other, type } = room;
+  if (type === "direct") return <Avatar id={other?.userId ?? roomId} name={roomTitle(room)} />;
   return (
-    <span class={`avatar avatar-medium${shape} hue-${hue(id)}`} aria-hidden="true">
-      {initials(name || id)}
+    <span class={`avatar avatar-medium avatar-square hue-${hue(roomId)}`} aria-hidden="true">
+      {initials(roomTitle(room))}
     </span>
   );
 }

@@ -6,6 +6,7 @@ import { useStore } from "../state/store_hook.js";
 import { roomTitle } from "../text/names.js";
 import { ConnectionBanner } from "./connection_banner.js";
 import { Conversation } from "./conversation.js";
+import { NewMessageDialog } from "./new_message_dialog.js";
 import { NewRoomDialog } from "./new_room_dialog.js";
 import { Notice } from "./notice.js";
 import { Sidebar } from "./sidebar.js";
@@ -14,7 +15,8 @@ export function ChatView({ chat, onSignOut }: { chat: Chat; onSignOut: () => voi
   const open = useStore(chat.open);
   const rooms = useStore(chat.rooms);
   const self = useStore(chat.self);
-  const [isCreating, setCreating] = useState(false);
+  const [begun, setBegun] = useState<"message" | "room" | null>(null);
+  const close = (): void => setBegun(null);
   useTitle(chat);
 
   const room = open === null ? undefined : rooms.get(open);
@@ -23,19 +25,20 @@ export function ChatView({ chat, onSignOut }: { chat: Chat; onSignOut: () => voi
       <a class="skip" href="#conversation" onClick={skipTo("conversation")}>
         Skip to the conversation
       </a>
-      <Sidebar chat={chat} onCreate={() => setCreating(true)} onSignOut={onSignOut} />
+      <Sidebar chat={chat} onWrite={() => setBegun("message")} onCreate={() => setBegun("room")} onSignOut={onSignOut} />
       <main id="conversation" class="main" tabIndex={-1}>
         <ConnectionBanner chat={chat} />
-        {open === null && <NothingOpen onCreate={() => setCreating(true)} />}
+        {open === null && <NothingOpen onWrite={() => setBegun("message")} onCreate={() => setBegun("room")} />}
         {room !== undefined && self !== null && <Conversation key={open} chat={chat} room={room} self={self} />}
       </main>
-      {isCreating && <NewRoomDialog chat={chat} onClose={() => setCreating(false)} />}
+      {begun === "message" && <NewMessageDialog chat={chat} onClose={close} />}
+      {begun === "room" && <NewRoomDialog chat={chat} onClose={close} />}
       <Notice notice={chat.notice} />
     </div>
   );
 }
 
-function NothingOpen({ onCreate }: { onCreate: () => void }) {
+function NothingOpen({ onWrite, onCreate }: { onWrite: () => void; onCreate: () => void }) {
   return (
     <div class="empty">
       <svg class="empty-sign" viewBox="0 0 96 72" aria-hidden="true" focusable="false">
@@ -43,10 +46,15 @@ function NothingOpen({ onCreate }: { onCreate: () => void }) {
         <path d="M74 26h4a8 8 0 0 1 8 8v14a8 8 0 0 1-8 8h-4v9l-11-9H48a8 8 0 0 1-7-4" />
       </svg>
       <h1>Nothing open yet</h1>
-      <p>Pick a room on the left, or start a conversation.</p>
-      <button type="button" class="button button-primary" onClick={onCreate}>
-        New conversation
-      </button>
+      <p>Pick a room on the left, write to somebody, or start a conversation.</p>
+      <div class="empty-actions">
+        <button type="button" class="button button-primary" onClick={onWrite}>
+          New message
+        </button>
+        <button type="button" class="button" onClick={onCreate}>
+          New conversation
+        </button>
+      </div>
     </div>
   );
 }
@@ -60,7 +68,7 @@ function useTitle(chat: Chat): void {
   useEffect(() => {
     const place = room === undefined ? "Klatch" : `${roomTitle(room)} · Klatch`;
     document.title = unread > 0 ? `(${unread}) ${place}` : place;
-  }, [unread, room?.name, open]);
+  }, [unread, room && roomTitle(room), open]);
 }
 
 /** A skip link must not change the part of the address that says which room is open. */

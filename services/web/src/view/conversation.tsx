@@ -5,6 +5,7 @@ import { Failure } from "@klatch/client";
 import { useCallback, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Chat } from "../state/chat.js";
 import type { RoomModel, RoomState } from "../state/room.js";
+import type { Roster } from "../state/roster.js";
 import { hashOf } from "../state/route.js";
 import { useStore } from "../state/store_hook.js";
 import { explain } from "../text/failure.js";
@@ -31,7 +32,8 @@ export function Conversation({ chat, room, self }: Props) {
   const [showsPeople, setShowsPeople] = useState(true);
   const [showsSheet, setShowsSheet] = useState(false);
   const isWide = useMedia("(min-width: 70rem)");
-  const title = roomTitle(list?.find(({ roomId }) => roomId === room.roomId) ?? { name: state.room?.name ?? "", roomId: room.roomId });
+  const entry = list?.find(({ roomId }) => roomId === room.roomId);
+  const title = roomTitle(entry ?? { name: state.room?.name ?? "", roomId: room.roomId });
 
   const togglePeople = (): void => (isWide ? setShowsPeople(!showsPeople) : setShowsSheet(true));
   const remove = (messageId: string): void => {
@@ -50,7 +52,7 @@ export function Conversation({ chat, room, self }: Props) {
   return (
     <div class={`conversation ${isWide && showsPeople ? "has-people" : ""}`}>
       <section class="talk" aria-label={title}>
-        <Head state={state} title={title} arePeopleShown={isWide && showsPeople} onPeople={togglePeople} />
+        <Head state={state} title={title} other={entry?.other ?? null} arePeopleShown={isWide && showsPeople} onPeople={togglePeople} />
         {state.phase.is === "gone" ? (
           <Gone state={state} />
         ) : (
@@ -94,11 +96,13 @@ export function Conversation({ chat, room, self }: Props) {
 interface HeadProps {
   state: RoomState;
   title: string;
+  /** Of a direct room. */
+  other: User | null;
   arePeopleShown: boolean;
   onPeople: () => void;
 }
 
-function Head({ state, title, arePeopleShown, onPeople }: HeadProps) {
+function Head({ state, title, other, arePeopleShown, onPeople }: HeadProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   // Who opened a room with a keyboard or a screen reader is told where they are; a pointer goes to the composer.
   useLayoutEffect(() => heading.current?.focus({ preventScroll: true }), []);
@@ -113,7 +117,7 @@ function Head({ state, title, arePeopleShown, onPeople }: HeadProps) {
           {title}
           {room?.settings.access === "private" && room.type !== "direct" && <Icon name="lock" />}
         </h1>
-        <p>{room === null ? "Joining…" : `${kindOf(room.type)} · ${roster.hereCount} here`}</p>
+        <p>{room === null ? "Joining…" : `${kindOf(room.type)} · ${whoIsHere(roster, other)}`}</p>
       </div>
       <button
         type="button"
@@ -166,5 +170,11 @@ const GOODBYES = {
 } as const;
 
 function kindOf(type: "direct" | "group" | "channel"): string {
-  return { direct: "Direct messages", group: "Group", channel: "Channel" }[type];
+  return { direct: "Direct message", group: "Group", channel: "Channel" }[type];
+}
+
+/** Of two people one wants to know about the other; of more, how many. */
+function whoIsHere({ here, hereCount }: Roster, other: User | null): string {
+  if (other === null) return `${hereCount} here`;
+  return here.some(({ userId }) => userId === other.userId) ? "here now" : "not here now";
 }

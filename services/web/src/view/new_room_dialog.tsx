@@ -7,11 +7,10 @@ import { hashOf } from "../state/route.js";
 import { explain } from "../text/failure.js";
 import { Dialog } from "./dialog.js";
 
-type Kind = "room" | "direct" | "group" | "channel";
+type Kind = "room" | "group" | "channel";
 
 const KINDS: { kind: Kind; title: string; hint: string }[] = [
   { kind: "room", title: "Open room", hint: "Join it by its name. If nobody has made it yet, you do." },
-  { kind: "direct", title: "Direct", hint: "You and one other person, always in the same place." },
   { kind: "group", title: "Group", hint: "Private: only those whom you bring in." },
   { kind: "channel", title: "Channel", hint: "You write, everybody may read." },
 ];
@@ -51,17 +50,15 @@ export function NewRoomDialog({ chat, onClose }: { chat: Chat; onClose: () => vo
           ))}
         </fieldset>
         <p class="hint">{KINDS.find((option) => option.kind === kind)?.hint}</p>
-        {kind !== "direct" && (
-          <p class="field">
-            <label for="room-name">Name</label>
-            <input id="room-name" ref={name} required maxLength={64} autocomplete="off" autofocus placeholder="kitchen" />
-          </p>
-        )}
+        <p class="field">
+          <label for="room-name">Name</label>
+          <input id="room-name" ref={name} required maxLength={64} autocomplete="off" autofocus placeholder="kitchen" />
+        </p>
         {kind !== "room" && (
           <p class="field">
-            <label for="room-people">{kind === "direct" ? "With" : "People"}</label>
-            <input id="room-people" ref={people} required={kind === "direct"} autocomplete="off" placeholder={kind === "direct" ? "ben" : "ben, cleo"} />
-            <small class="hint">{kind === "direct" ? "Their user id." : "User ids, separated by commas."}</small>
+            <label for="room-people">People</label>
+            <input id="room-people" ref={people} autocomplete="off" placeholder="ben, cleo" />
+            <small class="hint">User ids, separated by commas.</small>
           </p>
         )}
         {failure !== null && (

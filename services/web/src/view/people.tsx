@@ -44,6 +44,8 @@ function PeopleInside({ chat, room, state, self, title }: Props) {
   const present = members.filter(({ isHere }) => isHere);
   const absent = members.filter(({ isHere }) => !isHere);
   const isDirect = state.room?.type === "direct";
+  // Who was never here has left no name in the room; a direct one is called by it.
+  const nameOf = (person: User): string => person.username || (isDirect && person.userId !== self.userId ? title : person.userId);
   return (
     <>
       <section aria-labelledby="here-title">
@@ -51,8 +53,8 @@ function PeopleInside({ chat, room, state, self, title }: Props) {
           Here now <span class="count">{roster.hereCount}</span>
         </h2>
         <ul class="people-list">
-          {present.map(({ member }) => personRow(member, self, true))}
-          {guests.map((person) => personRow(person, self, true))}
+          {present.map(({ member }) => personRow(member, self, nameOf(member), true))}
+          {guests.map((person) => personRow(person, self, nameOf(person), true))}
         </ul>
       </section>
       {absent.length > 0 && (
@@ -60,7 +62,7 @@ function PeopleInside({ chat, room, state, self, title }: Props) {
           <h2 class="label" id="absent-title">
             Not here <span class="count">{absent.length}</span>
           </h2>
-          <ul class="people-list">{absent.map(({ member }) => personRow(member, self, false))}</ul>
+          <ul class="people-list">{absent.map(({ member }) => personRow(member, self, nameOf(member), false))}</ul>
         </section>
       )}
       {state.member !== null && !isDirect && (
@@ -84,16 +86,16 @@ function PeopleInside({ chat, room, state, self, title }: Props) {
   );
 }
 
-function personRow(person: User & Partial<MemberSummary>, self: User, isHere: boolean) {
-  const { userId, username, role, standing } = person;
+function personRow(person: User & Partial<MemberSummary>, self: User, name: string, isHere: boolean) {
+  const { userId, role, standing } = person;
   const remarks = [
     userId === self.userId && "you",
     standing === "invited" || standing === "banned" ? standing : role !== "member" && role,
   ].filter(Boolean);
   return (
     <li key={userId} class={`person ${isHere ? "is-here" : ""}`}>
-      <Avatar id={userId} name={username} size="small" />
-      <span class="person-name">{username || userId}</span>
+      <Avatar id={userId} name={name} size="small" />
+      <span class="person-name">{name}</span>
       {remarks.length > 0 && <small class="person-remarks">{remarks.join(", ")}</small>}
     </li>
   );

@@ -13,29 +13,33 @@ import { Wordmark } from "./wordmark.js";
 
 interface Props {
   chat: Chat;
+  onWrite: () => void;
   onCreate: () => void;
   onSignOut: () => void;
 }
 
-export function Sidebar({ chat, onCreate, onSignOut }: Props) {
+export function Sidebar({ chat, onWrite, onCreate, onSignOut }: Props) {
   const self = useStore(chat.self);
   return (
     <header class="sidebar">
       <div class="sidebar-top">
         <Wordmark />
+        <button type="button" class="icon-button" aria-label="New message" title="New message" onClick={onWrite}>
+          <Icon name="write" />
+        </button>
         <button type="button" class="icon-button" aria-label="New conversation" title="New conversation" onClick={onCreate}>
           <Icon name="plus" />
         </button>
       </div>
       <nav class="rooms" aria-label="Rooms">
-        <Rooms chat={chat} self={self} onCreate={onCreate} />
+        <Rooms chat={chat} self={self} onWrite={onWrite} onCreate={onCreate} />
       </nav>
       {self !== null && <Self chat={chat} self={self} onSignOut={onSignOut} />}
     </header>
   );
 }
 
-function Rooms({ chat, self, onCreate }: { chat: Chat; self: User | null; onCreate: () => void }) {
+function Rooms({ chat, self, onWrite, onCreate }: Omit<Props, "onSignOut"> & { self: User | null }) {
   const list = useStore(chat.list);
   const open = useStore(chat.open);
   if (list === null) return <RoomSkeletons />;
@@ -43,6 +47,9 @@ function Rooms({ chat, self, onCreate }: { chat: Chat; self: User | null; onCrea
     return (
       <div class="rooms-empty">
         <p>No rooms yet.</p>
+        <button type="button" class="button" onClick={onWrite}>
+          Write to somebody
+        </button>
         <button type="button" class="button" onClick={onCreate}>
           Start or join one
         </button>
@@ -59,12 +66,12 @@ function Rooms({ chat, self, onCreate }: { chat: Chat; self: User | null; onCrea
 }
 
 function RoomRow({ room, self, isOpen }: { room: RoomEntry; self: User | null; isOpen: boolean }) {
-  const { roomId, type, last, unread } = room;
+  const { roomId, last, unread } = room;
   const title = roomTitle(room);
   return (
     <li>
       <a class="room-row" href={hashOf(roomId)} aria-current={isOpen ? "page" : undefined}>
-        <RoomSign id={roomId} name={title} type={type} />
+        <RoomSign room={room} />
         <span class="room-row-line">
           <span class="room-row-title">{title}</span>
           {last !== null && (

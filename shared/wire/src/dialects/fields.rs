@@ -19,9 +19,8 @@ impl<'a> Fields<'a> {
     pub(super) fn of(heard: Heard<'a>) -> Result<Self, Failure> {
         match heard.args {
             [Value::Object(fields)] => Ok(Fields(fields)),
-            [] => Err(invalid(format!("{} comes with an object", heard.event))),
-            [_] => Err(invalid(format!("{} comes with an object, and nothing else", heard.event))),
-            _ => Err(invalid(format!("{} comes with one object", heard.event))),
+            [] | [_] => Err(invalid(format!("{} comes with an object", heard.event))),
+            _ => Err(invalid(format!("{} comes with one object, and nothing else", heard.event))),
         }
     }
 

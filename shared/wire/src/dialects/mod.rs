@@ -2,7 +2,8 @@
 //! it holds no state, decides nothing, and knows no transport.
 //!
 //! What a client says becomes an [`Ask`]; what happens in a room ([`Happening`]) becomes a [`Spoken`] event, the same for
-//! everybody who speaks the dialect. To add one: a file here that implements [`Dialect`], and a line in [`ALL`].
+//! everybody who speaks the dialect. To add one: a file here that implements [`Dialect`], and its place in [`ALL`]: by
+//! that it has golden files, and its clients are let in.
 
 mod fields;
 mod happening;
@@ -29,13 +30,35 @@ use crate::native::Request;
 use crate::native::request::Message;
 use crate::native::server::{Failure, Joined, User};
 
-/// Every dialect.
-pub const ALL: &[&dyn Dialect] = &[&SEED_000, &SEED_001, &SEED_002, &SEED_003];
+/// Every dialect. Where several share a door, a client there speaks the one that stands first until it uses an event of
+/// another.
+pub const ALL: &[&dyn Dialect] = &[&SEED_000, &SEED_003, &SEED_001, &SEED_002];
+
+/// A way in: edges open those that a dialect names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// Socket.IO's default namespace, with a token in its `auth`.
+    Token,
+    /// Socket.IO's default namespace, without.
+    Plain,
+    /// A namespace of Socket.IO's own, where `?userId=` may say who comes.
+    Namespace(&'static str),
+    /// WebSocket frames of `{"event", "data"}` at a path of their own.
+    WebSocket(&'static str),
+}
+
+/// The dialects that are spoken at a door.
+pub fn at(door: Door) -> impl Iterator<Item = &'static dyn Dialect> {
+    ALL.iter().copied().filter(move |dialect| dialect.doors().contains(&door))
+}
 
 /// A translation between a client's words and Klatch's.
 pub trait Dialect: fmt::Debug + Send + Sync {
     /// Its name, unlike every other's.
     fn name(&self) -> &'static str;
+
+    /// Where its clients come in.
+    fn doors(&self) -> &'static [Door];
 
     /// Whether this is one of the events that a client of it sends.
     fn knows(&self, event: &str) -> bool;
@@ -157,6 +180,11 @@ impl Spoken {
         Spoken { except: Some(except.clone()), ..Spoken::new(event, data) }
     }
 }
+
+/// The dialect that CONTRIBUTING.md shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../CONTRIBUTING.md")]
+struct Contributing;
 
 fn invalid(message: impl Into<String>) -> Failure {
     Failure::new(Code::InvalidField, message)

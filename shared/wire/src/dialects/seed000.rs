@@ -5,7 +5,7 @@ use klatch_domain::{MessageType, RoomId, UserId};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Ask, Dialect, Happening, Heard, Spoken, invalid, unknown};
+use super::{Ask, Dialect, Door, Happening, Heard, Spoken, invalid, unknown};
 use crate::native::request::Message;
 use crate::native::server::{Failure, User};
 
@@ -22,6 +22,10 @@ pub struct Seed000;
 impl Dialect for Seed000 {
     fn name(&self) -> &'static str {
         "000"
+    }
+
+    fn doors(&self) -> &'static [Door] {
+        &[Door::Plain]
     }
 
     fn knows(&self, event: &str) -> bool {
@@ -50,6 +54,7 @@ impl Dialect for Seed000 {
         let Happening::Timeline(timeline) = happening else { return None };
         let said = timeline.said()?;
         if said.message_type == MessageType::Json
+            && said.message.starts_with('{')
             && let Ok(object) = serde_json::from_str::<&RawValue>(&said.message)
         {
             return Some(Spoken::new("receiveMessage", object));

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::fields::{Fields, name_of};
-use super::{Ask, Claim, Dialect, Happening, Heard, Line, Spoken, unknown};
+use super::{Ask, Claim, Dialect, Door, Happening, Heard, Line, Spoken, unknown};
 use crate::native::Request;
 use crate::native::request::{InRoom, Join, Message, Typing};
 use crate::native::server::{Failure, Joined, User, UserInRoom};
@@ -57,6 +57,10 @@ pub fn history(items: &[Box<RawValue>]) -> Vec<Box<RawValue>> {
 impl Dialect for Seed001 {
     fn name(&self) -> &'static str {
         "001"
+    }
+
+    fn doors(&self) -> &'static [Door] {
+        &[Door::Token, Door::Plain, Door::WebSocket("/")]
     }
 
     fn knows(&self, event: &str) -> bool {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::fields::{Fields, as_number, name_of};
-use super::{Ask, Dialect, Happening, Heard, Sent, Spoken, invalid, unknown};
+use super::{Ask, Dialect, Door, Happening, Heard, Sent, Spoken, invalid, unknown};
 use crate::Code;
 use crate::native::Request;
 use crate::native::request::{Join, Message, Typing};
@@ -61,6 +61,10 @@ impl<'a> From<&'a Sent<'a>> for Said<'a> {
 impl Dialect for Seed002 {
     fn name(&self) -> &'static str {
         "002"
+    }
+
+    fn doors(&self) -> &'static [Door] {
+        &[Door::Namespace("/chat")]
     }
 
     fn knows(&self, event: &str) -> bool {

@@ -5,7 +5,7 @@ use klatch_domain::{MessageId, MessageSent, Timestamp, UserId};
 use serde::Serialize;
 
 use super::fields::Fields;
-use super::{Ask, Dialect, Happening, Heard, Spoken, invalid, unknown};
+use super::{Ask, Dialect, Door, Happening, Heard, Spoken, invalid, unknown};
 use crate::native::server::{Failure, User};
 
 /// The dialect.
@@ -41,6 +41,10 @@ impl Seed003 {
 impl Dialect for Seed003 {
     fn name(&self) -> &'static str {
         "003"
+    }
+
+    fn doors(&self) -> &'static [Door] {
+        &[Door::Token]
     }
 
     fn knows(&self, event: &str) -> bool {

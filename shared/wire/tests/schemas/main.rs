@@ -1,7 +1,9 @@
 //! `schemas/` is what the code generates: the JSON Schemas of every frame and stored event, and golden examples of
-//! every frame. A difference fails; `UPDATE_SCHEMAS=1 cargo test -p klatch-wire --test schemas` writes it.
+//! every frame and of what clients of each dialect send and hear. A difference fails; `UPDATE_SCHEMAS=1 cargo test -p klatch-wire --test schemas` writes it.
 
 mod client_examples;
+mod dialect_examples;
+mod dialects;
 mod server_examples;
 mod validate;
 
