@@ -12,16 +12,27 @@ use klatch_wire::Code;
 use klatch_wire::native::server::Failure;
 
 use crate::config::Rates;
+use crate::name::{Email, Folded};
 
-/// Sources, and names, that are counted at the same time; with so many of them no new one is let in for a moment.
+/// Sources, and names, that are counted at the same time; while there are so many, everybody waits.
 const COUNTED_MAX: usize = 100_000;
+
+/// Whose tries are counted together: as accounts are told apart, so that one can't be written in many ways. A name and an
+/// address have a count each, for nobody is to learn by it that they are one person's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Tried {
+    Name(Folded),
+    Email(Email),
+    /// What can't be anybody's: all of that is one.
+    Nobody,
+}
 
 /// What has been tried lately.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     sources: Counted<IpAddr>,
-    accounts: Counted<String>,
-    registrations: Counted<String>,
+    accounts: Counted<Tried>,
+    registrations: Counted<Tried>,
     searches: Counted<UserId>,
 }
 
@@ -42,13 +53,13 @@ impl Attempts {
     }
 
     /// One more password or code for whoever is called so.
-    pub(crate) fn at_account(&self, name: &str) -> Result<(), Failure> {
-        self.accounts.take(&name.trim().to_lowercase(), "tries for this account")
+    pub(crate) fn at_account(&self, who: &Tried) -> Result<(), Failure> {
+        self.accounts.take(who, "tries for this account")
     }
 
     /// One more registration under this name, or to this address.
-    pub(crate) fn of_registration(&self, name: &str) -> Result<(), Failure> {
-        self.registrations.take(&name.trim().to_lowercase(), "registrations of this name or address")
+    pub(crate) fn of_registration(&self, who: &Tried) -> Result<(), Failure> {
+        self.registrations.take(who, "registrations of this name or address")
     }
 
     /// One more search.
@@ -116,13 +127,14 @@ mod tests {
     #[test]
     fn who_tries_too_often_is_told_when_to_come_back() {
         let attempts = attempts();
-        (0..2).for_each(|_| attempts.at_account("Ada").unwrap());
-        let refused = attempts.at_account("ada").unwrap_err();
+        let name = |name: &str| Tried::Name(Folded::of(&UserId::parse(name).unwrap()));
+        (0..2).for_each(|_| attempts.at_account(&name("Ada")).unwrap());
+        let refused = attempts.at_account(&name("ada")).unwrap_err();
         assert_eq!((refused.code, refused.retryable), (Code::RateLimited, true));
         assert!(refused.retry_after_ms.is_some_and(|ms| (1..=30_001).contains(&ms)), "{refused:?}");
-        attempts.at_account("ben").unwrap();
-        attempts.of_registration("ada").unwrap();
-        assert!(attempts.of_registration("ada").unwrap_err().retry_after_ms.unwrap() > 60_000);
+        attempts.at_account(&name("ben")).unwrap();
+        attempts.of_registration(&name("ada")).unwrap();
+        assert!(attempts.of_registration(&name("ada")).unwrap_err().retry_after_ms.unwrap() > 60_000);
     }
 
     #[test]

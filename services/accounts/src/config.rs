@@ -50,7 +50,8 @@ pub struct MailConfig {
     pub password: Option<Secret>,
     /// Who the mails are from, like `Klatch <chat@example.com>`.
     pub from: String,
-    /// Mails that wait to be sent; when there are as many, further registrations are `unavailable`.
+    /// Mails that wait to be sent, and as many more that wait to be sent once again; when there are as many, further
+    /// registrations are `unavailable`.
     pub waiting_max: usize,
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
-use crate::attempts::Attempts;
+use crate::attempts::{Attempts, Tried};
 use crate::bucket::{Bucket, BucketError};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -83,9 +83,9 @@ impl Desk {
     }
 
     /// One more request from there, about somebody.
-    pub(crate) fn admit(&self, source: Option<IpAddr>, name: &str) -> Result<(), Failure> {
+    pub(crate) fn admit(&self, source: Option<IpAddr>, who: &Tried) -> Result<(), Failure> {
         self.attempts.at_source(source)?;
-        self.attempts.at_account(name)
+        self.attempts.at_account(who)
     }
 
     pub(crate) async fn account(&self, name: &Folded) -> Result<Option<Account>, Failure> {

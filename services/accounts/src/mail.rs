@@ -14,7 +14,7 @@ use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::bucket::{Bucket, BucketError};
@@ -102,6 +102,8 @@ impl Stamp<'_> {
 #[derive(Debug)]
 pub(crate) struct Mailer {
     letters: mpsc::Receiver<Letter>,
+    /// Letters taken from the queue: those that are being sent, and those that wait to be sent again.
+    taken_max: usize,
     sender: Arc<Sender>,
 }
 
@@ -111,6 +113,27 @@ struct Sender {
     from: Mailbox,
     bucket: Bucket,
     numbers: Numbers,
+    /// Held while a mail is sent, and not while it waits to be sent again: what can't be sent delays nothing else.
+    places: Semaphore,
+}
+
+/// A mail was not sent.
+#[derive(Debug)]
+enum Trouble {
+    /// Perhaps later.
+    Now(String),
+    /// Not at all: the server says so for good, or it is no mail.
+    ForGood(String),
+}
+
+impl Trouble {
+    fn passing(cause: impl ToString) -> Trouble {
+        Trouble::Now(cause.to_string())
+    }
+
+    fn lasting(cause: impl ToString) -> Trouble {
+        Trouble::ForGood(cause.to_string())
+    }
 }
 
 impl Post {
@@ -123,14 +146,16 @@ impl Post {
             tracing::warn!("nobody can register: there is no accounts.mail.host to send codes through");
             return Ok((Post::None, None));
         };
-        let (post, letters) = mpsc::channel(config.mail.waiting_max.max(1));
+        let taken_max = config.mail.waiting_max.max(1);
+        let (post, letters) = mpsc::channel(taken_max);
         let sender = Sender {
             transport: transport(host, &config.mail)?,
             from: config.mail.from.parse().map_err(BadMail::From)?,
             bucket: bucket.clone(),
             numbers: numbers.clone(),
+            places: Semaphore::new(SENT_AT_ONCE),
         };
-        Ok((Post::Mailed(post), Some(Mailer { letters, sender: Arc::new(sender) })))
+        Ok((Post::Mailed(post), Some(Mailer { letters, taken_max, sender: Arc::new(sender) })))
     }
 }
 
@@ -158,7 +183,7 @@ impl Mailer {
     /// Sends what comes, until the shutdown: what still waits then is not sent, and whoever waits for it registers again.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         let letters = futures_util::stream::poll_fn(|context| self.letters.poll_recv(context));
-        let sending = letters.for_each_concurrent(SENT_AT_ONCE, |letter| {
+        let sending = letters.for_each_concurrent(self.taken_max, |letter| {
             let sender = Arc::clone(&self.sender);
             async move { sender.deliver(letter).await }
         });
@@ -169,36 +194,41 @@ impl Mailer {
 impl Sender {
     async fn deliver(&self, letter: Letter) {
         for pause in PAUSES.into_iter().map(Some).chain([None]) {
-            match self.try_deliver(&letter).await {
-                Ok(()) => {
+            match (self.try_deliver(&letter).await, pause) {
+                (Ok(()), _) => {
                     self.numbers.mails.inc();
                     return;
                 }
-                Err(why) => match pause {
-                    Some(pause) => {
-                        tracing::warn!(why, again_in_s = pause.as_secs(), "a mail could not be sent");
-                        tokio::time::sleep(pause).await;
-                    }
-                    None => {
-                        tracing::error!(why, "a mail is given up on");
-                        self.numbers.mails_lost.inc();
-                    }
-                },
+                (Err(Trouble::Now(why)), Some(pause)) => {
+                    tracing::warn!(why, again_in_s = pause.as_secs(), "a mail could not be sent");
+                    tokio::time::sleep(pause).await;
+                }
+                (Err(Trouble::Now(why) | Trouble::ForGood(why)), _) => {
+                    tracing::error!(why, "a mail is given up on");
+                    self.numbers.mails_lost.inc();
+                    return;
+                }
             }
         }
     }
 
-    async fn try_deliver(&self, letter: &Letter) -> Result<(), String> {
-        let text = self.text(letter).await.map_err(|error| error.to_string())?;
-        let to = letter.email.as_str().parse().map_err(|_| "the address is none".to_owned())?;
+    async fn try_deliver(&self, letter: &Letter) -> Result<(), Trouble> {
+        let _place = self.places.acquire().await.map_err(Trouble::passing)?;
+        let text = self.text(letter).await.map_err(Trouble::passing)?;
+        let to = letter.email.as_str().parse().map_err(|_| Trouble::lasting("the address is none"))?;
         let message = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(text.subject)
             .header(ContentType::TEXT_PLAIN)
             .body(text.body)
-            .map_err(|error| error.to_string())?;
-        self.transport.send(message).await.map(drop).map_err(|error| error.to_string())
+            .map_err(Trouble::lasting)?;
+        match self.transport.send(message).await {
+            Ok(_) => Ok(()),
+            // Of the client's own making is what this server can't be told at all, like an address in its own script.
+            Err(error) if error.is_permanent() || error.is_client() => Err(Trouble::lasting(error)),
+            Err(error) => Err(Trouble::passing(error)),
+        }
     }
 
     async fn text(&self, letter: &Letter) -> Result<Text, BucketError> {

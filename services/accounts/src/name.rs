@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use klatch_domain::UserId;
 use klatch_eventlog::subject;
 use serde::{Deserialize, Serialize};
 
-/// Letters that could make one name look like another, or like an address, or that break a line.
+/// Letters that could make a name look like an address or like markup. That names of different scripts look alike (the
+/// Cyrillic "а" in "аda") is not prevented.
 const FORBIDDEN: &[char] = &['@', '/', '\\', ':', '<', '>', '"', '&'];
 /// The longest e-mail address, in bytes (RFC 5321, 4.5.3.1.3, without its brackets).
 const EMAIL_BYTES_MAX: usize = 254;
@@ -42,6 +44,10 @@ pub(crate) fn parse(username: &str) -> Result<UserId, String> {
     if username.starts_with(' ') || username.ends_with(' ') || username.contains("  ") {
         return Err("username has spaces at an end, or two in a row".to_owned());
     }
+    // Else "José" would be two names, by how the accent is written.
+    if !ComposingNormalizerBorrowed::new_nfc().is_normalized(username) {
+        return Err("username is not in the composed form of Unicode (NFC)".to_owned());
+    }
     match username.chars().find(|c| FORBIDDEN.contains(c) || is_invisible(*c)) {
         Some(letter) => Err(format!("username holds {letter:?}, which no name may")),
         None => Ok(id),
@@ -63,10 +69,12 @@ fn is_invisible(c: char) -> bool {
 pub(crate) struct Email(String);
 
 impl Email {
-    /// Reads an address; none where nothing could be sent to it.
+    /// Reads an address; none where nothing could be sent to it, or where it names a machine by number: nobody's mail is
+    /// there, and a mail server need not be told to look at addresses of its own network.
     pub(crate) fn parse(text: &str) -> Option<Email> {
         let text = text.trim().to_lowercase();
-        (text.len() <= EMAIL_BYTES_MAX && text.parse::<lettre::Address>().is_ok()).then_some(Email(text))
+        let address = text.parse::<lettre::Address>().ok().filter(|address| !address.domain().starts_with('['));
+        (text.len() <= EMAIL_BYTES_MAX && address.is_some()).then_some(Email(text))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -91,7 +99,8 @@ mod tests {
 
     #[test]
     fn a_name_is_one_that_people_can_read_and_tell_apart() {
-        for fine in ["ada", "Ada Lovelace", "ada.l-1_x", "Ägnes", "अनुष्का", "O'Neil", "a"] {
+        for fine in ["ada", "Ada Lovelace", "ada.l-1_x", "Ägnes", "Jos\u{e9}", "अनुष्का", "O'Neil", "a"]
+        {
             assert_eq!(parse(fine).unwrap().as_str(), fine);
         }
         for bad in [
@@ -106,6 +115,8 @@ mod tests {
             "a\u{200b}b",
             "\u{202e}ada",
             "a\u{a0}b",
+            "Jose\u{301}",
+            "\u{212a}im",
         ] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
@@ -116,7 +127,9 @@ mod tests {
     #[test]
     fn an_address_is_read_in_small_letters() {
         assert_eq!(Email::parse(" Ada@Example.COM ").unwrap().as_str(), "ada@example.com");
-        for bad in ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example.com\r\nBcc: x@y.z"] {
+        for bad in
+            ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example.com\r\nBcc: x@y.z", "a@[127.0.0.1]"]
+        {
             assert!(Email::parse(bad).is_none(), "{bad:?}");
         }
         let long = format!("{}@example.com", "x".repeat(250));

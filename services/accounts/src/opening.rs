@@ -10,6 +10,7 @@ use klatch_wire::account::{RegisterRequest, RegisterResponse, VerifyRequest, Ver
 use klatch_wire::native::server::Failure;
 use uuid::Uuid;
 
+use crate::attempts::Tried;
 use crate::bucket::{BucketError, Change, Held};
 use crate::desk::{CHANGE_TRIES, Desk, failed};
 use crate::name::{self, Email, Folded};
@@ -38,9 +39,9 @@ impl Desk {
         if !(at_least..=PASSWORD_BYTES_MAX).contains(&bytes) {
             return Err(invalid(format!("password has {bytes} bytes, not {at_least} to {PASSWORD_BYTES_MAX}")));
         }
-        self.attempts.of_registration(user_id.as_str())?;
+        self.attempts.of_registration(&Tried::Name(Folded::of(&user_id)))?;
         if let Some(email) = &email {
-            self.attempts.of_registration(email.as_str())?;
+            self.attempts.of_registration(&Tried::Email(email.clone()))?;
         }
         let stamp = self.post.stamp(&user_id, email.as_ref())?;
         let password = self.hasher.hash(&request.password).await?;
@@ -90,13 +91,14 @@ impl Desk {
     pub(crate) async fn verify(&self, request: VerifyRequest) -> Result<VerifyResponse, Failure> {
         let (names, email) = match &request.who {
             Who::Username(username) => {
-                self.admit(request.source, username)?;
-                let user = name::parse(username).map_err(|_| wrong_code())?;
-                (vec![Folded::of(&user)], None)
+                let name = name::parse(username).ok().map(|user| Folded::of(&user));
+                self.admit(request.source, &name.clone().map_or(Tried::Nobody, Tried::Name))?;
+                (vec![name.ok_or_else(wrong_code)?], None)
             }
             Who::Email(text) => {
-                self.admit(request.source, text)?;
-                let email = Email::parse(text).ok_or_else(wrong_code)?;
+                let email = Email::parse(text);
+                self.admit(request.source, &email.clone().map_or(Tried::Nobody, Tried::Email))?;
+                let email = email.ok_or_else(wrong_code)?;
                 let known = self.bucket.get::<RegisteredNames>(&record::registered(&email)).await.map_err(failed)?;
                 let names = known.value.map(|known| known.names).filter(|names| !names.is_empty());
                 (names.unwrap_or_else(|| vec![Folded::of_nobody(&email)]), Some(email))
@@ -119,8 +121,8 @@ impl Desk {
             let held = self.bucket.get::<Registrations>(&key).await.map_err(failed)?;
             let mut registrations = held.value.unwrap_or_default();
             let is_meant = |waiting: &Registration| email.is_none() || waiting.email.as_ref() == email;
-            let is_right = |waiting: &Registration| is_meant(waiting) && self.keys.is_code(waiting, code);
-            let right = registrations.try_code(self.clock.now(), is_right);
+            let is_right = |waiting: &Registration| self.keys.is_code(waiting, code);
+            let right = registrations.try_code(self.clock.now(), is_meant, is_right);
             let user_id = right.as_ref().map(|right| right.user_id.clone());
             let rest = Held { value: Some(registrations), revision: held.revision };
             let changes = match right {

@@ -7,6 +7,7 @@
 //! | `registration.<name>` | [`Registrations`](crate::registrations::Registrations) that wait for their code | by itself |
 //! | `registered.<address>` | [`RegisteredNames`]: under which names | by itself |
 //! | `session.<id>` | [`Session`]: a refresh token | by itself, or at logout |
+//! | `sessions.<name>` | [`Sessions`] of an account, so that they stay few | never |
 //! | `keys` | the keys that sign | never |
 //!
 //! A registration becomes an account in one atomic batch: `registration` goes, `account` and `email` come, each guarded
@@ -45,6 +46,10 @@ pub(crate) fn registered(email: &Email) -> String {
     format!("registered.{}", email.token())
 }
 
+pub(crate) fn sessions(name: &Folded) -> String {
+    format!("sessions.{}", name.token())
+}
+
 pub(crate) fn session(id: &str) -> String {
     format!("session.{id}")
 }
@@ -75,13 +80,31 @@ pub(crate) struct RegisteredNames {
     pub(crate) names: Vec<Folded>,
 }
 
-/// What a refresh token stands for. Only the newest one holds.
+/// A refresh token that gave another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Spent {
+    /// As in [`Session`].
+    pub(crate) secret: String,
+    pub(crate) at: Timestamp,
+}
+
+/// What a refresh token stands for. Only the newest one holds; the one before is answered alike for a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Session {
     pub(crate) user_id: UserId,
     /// SHA-256 of the newest token's secret part, in base64url.
     pub(crate) secret: String,
+    /// What the newest token was given for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spent: Option<Spent>,
     pub(crate) began: Timestamp,
     pub(crate) expires: Timestamp,
+}
+
+/// The newest sessions of an account, in the order in which they began; some may be over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sessions {
+    pub(crate) ids: Vec<String>,
 }

@@ -2,7 +2,11 @@
 //!
 //! Several may wait under one name, each with a code, a password and an address of its own, and whoever brings a code
 //! gets what was registered with it. So nobody can slip their password under somebody else's code by registering the
-//! same name after them, nor keep a name from its owner by registering it first.
+//! same name after them, and a name is nobody's because it was registered first: only a code opens it.
+//!
+//! What a stranger can do, for as long as they go on, is to be in the way: wrong codes for a name end every code that waits
+//! under it, further registrations push the oldest out, and both are limited by name. Wrong codes for an
+//! address take tries from what was registered with it, and from nothing else.
 
 use std::time::Duration;
 
@@ -50,18 +54,20 @@ impl Registrations {
         self.waiting.drain(..over);
     }
 
-    /// Tries a code: gives the registration that it is right for, which waits no more; else every one has a try less.
+    /// Tries a code at the registrations that are meant: gives the one that it is right for, which waits no more; else each
+    /// of those that are meant has a try less.
     pub(crate) fn try_code(
         &mut self,
         now: Timestamp,
+        is_meant: impl Fn(&Registration) -> bool,
         is_right: impl Fn(&Registration) -> bool,
     ) -> Option<Registration> {
         self.waiting.retain(|waiting| waiting.expires > now && waiting.tries_left > 0);
         // The newest first: in development all codes are one.
-        match self.waiting.iter().rposition(is_right) {
+        match self.waiting.iter().rposition(|waiting| is_meant(waiting) && is_right(waiting)) {
             Some(index) => Some(self.waiting.remove(index)),
             None => {
-                self.waiting.iter_mut().for_each(|waiting| waiting.tries_left -= 1);
+                self.waiting.iter_mut().filter(|waiting| is_meant(waiting)).for_each(|waiting| waiting.tries_left -= 1);
                 None
             }
         }
@@ -100,7 +106,7 @@ mod tests {
     }
 
     fn bring(registrations: &mut Registrations, code: &str, now: Timestamp) -> Option<String> {
-        registrations.try_code(now, |waiting| waiting.code == code).map(|found| found.password)
+        registrations.try_code(now, |_| true, |waiting| waiting.code == code).map(|found| found.password)
     }
 
     #[test]
@@ -119,6 +125,17 @@ mod tests {
         assert!(bring(&mut fifth, "1", at(1)).is_some());
         assert_eq!(bring(&mut registrations, "x", at(1)), None);
         assert_eq!(bring(&mut registrations, "1", at(1)), None);
+    }
+
+    #[test]
+    fn a_wrong_code_takes_a_try_from_what_was_meant_alone() {
+        let mut registrations = waiting(&["1", "2"]);
+        let only_2 = |waiting: &Registration| waiting.password == "2";
+        for _ in 0..CODE_TRIES {
+            assert_eq!(registrations.try_code(at(1), only_2, |waiting| waiting.code == "1"), None);
+        }
+        assert_eq!(bring(&mut registrations, "2", at(1)), None);
+        assert_eq!(bring(&mut registrations, "1", at(1)).as_deref(), Some("1"));
     }
 
     #[test]

@@ -2,6 +2,10 @@
 //!
 //! A refresh token is `<session>.<secret>`, and good once: each refresh gives the next one. One that comes again was
 //! copied by somebody, and as nobody can tell which of the two is the thief, the session ends (RFC 9700, 4.14.2).
+//!
+//! But answers get lost, and two windows refresh at once. So the next token follows from the one before, under the accounts'
+//! own key, and for a moment the one before is given that same next one again. Whoever copied it has then what its owner has,
+//! and the session ends as soon as one of them goes on.
 
 use std::time::Duration;
 
@@ -13,14 +17,19 @@ use klatch_wire::native::server::Failure;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::attempts::Tried;
 use crate::bucket::{BucketError, Change};
 use crate::desk::{CHANGE_TRIES, Desk, failed};
 use crate::name::{self, Email, Folded};
 use crate::password::{PASSWORD_BYTES_MAX, no_randomness};
-use crate::record::{self, Account, EmailOwner, Session};
+use crate::record::{self, Account, EmailOwner, Session, Sessions, Spent};
 
 const ID_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;
+/// Sessions of one account; a further one ends the oldest.
+const SESSIONS_MAX: usize = 32;
+/// So long a spent refresh token is given its successor again, in milliseconds: longer than any request takes.
+const SPENT_FOR_MS: i64 = 30_000;
 /// What bounds an access token's life, in seconds.
 const TOKEN_LIFETIME_S: std::ops::RangeInclusive<u64> = 900..=3_600;
 
@@ -28,12 +37,17 @@ impl Desk {
     pub(crate) async fn login(&self, request: LoginRequest) -> Result<Tokens, Failure> {
         let name = match &request.who {
             Who::Username(username) => {
-                self.admit(request.source, username)?;
-                Folded::of(&name::parse(username).unwrap_or_else(|_| UserId::system()))
+                let name = name::parse(username).ok().map(|user| Folded::of(&user));
+                self.admit(request.source, &name.clone().map_or(Tried::Nobody, Tried::Name))?;
+                name.unwrap_or_else(nobody)
             }
             Who::Email(text) => {
-                self.admit(request.source, text)?;
-                self.name_at(text).await?
+                let email = Email::parse(text);
+                self.admit(request.source, &email.clone().map_or(Tried::Nobody, Tried::Email))?;
+                match email {
+                    Some(email) => self.name_at(&email).await?,
+                    None => nobody(),
+                }
             }
         };
         let account = self.account(&name).await?;
@@ -48,18 +62,40 @@ impl Desk {
         let session = Session {
             user_id: account.user_id.clone(),
             secret: digest(&secret),
+            spent: None,
             began: now,
             expires: self.session_end(now),
         };
-        self.bucket.change(&[self.session_change(&id, 0, &session)]).await.map_err(failed)?;
+        self.begin(&id, &session).await?;
         self.tokens(account, &id, &secret)
     }
 
+    /// Stores a session, and ends the oldest of the account's where there are too many, all in one batch.
+    async fn begin(&self, id: &str, session: &Session) -> Result<(), Failure> {
+        let key = record::sessions(&Folded::of(&session.user_id));
+        for _ in 0..CHANGE_TRIES {
+            let held = self.bucket.get::<Sessions>(&key).await.map_err(failed)?;
+            let mut ids = held.value.unwrap_or_default().ids;
+            ids.push(id.to_owned());
+            let mut changes = vec![self.session_change(id, 0, session)];
+            for oldest in ids.drain(..ids.len().saturating_sub(SESSIONS_MAX)) {
+                let key = record::session(&oldest);
+                let over = self.bucket.get::<Session>(&key).await.map_err(failed)?;
+                changes.extend(over.value.map(|_| Change::delete(key, over.revision)));
+            }
+            changes.push(Change::put(key.clone(), held.revision, &Sessions { ids }));
+            match self.bucket.change(&changes).await {
+                Err(BucketError::Conflict) => {}
+                done => return done.map_err(failed),
+            }
+        }
+        Err(failed(BucketError::Conflict))
+    }
+
     /// Whose address it is; else a name that nobody has.
-    async fn name_at(&self, email: &str) -> Result<Folded, Failure> {
-        let Some(email) = Email::parse(email) else { return Ok(Folded::of(&UserId::system())) };
-        let owner = self.bucket.get::<EmailOwner>(&record::email(&email)).await.map_err(failed)?.value;
-        Ok(owner.map_or_else(|| Folded::of_nobody(&email), |owner| Folded::of(&owner.user_id)))
+    async fn name_at(&self, email: &Email) -> Result<Folded, Failure> {
+        let owner = self.bucket.get::<EmailOwner>(&record::email(email)).await.map_err(failed)?.value;
+        Ok(owner.map_or_else(|| Folded::of_nobody(email), |owner| Folded::of(&owner.user_id)))
     }
 
     pub(crate) async fn refresh(&self, request: RefreshRequest) -> Result<Tokens, Failure> {
@@ -69,7 +105,10 @@ impl Desk {
         for _ in 0..CHANGE_TRIES {
             let held = self.bucket.get::<Session>(&key).await.map_err(failed)?;
             let session = held.value.filter(|session| session.expires > self.clock.now()).ok_or_else(no_session)?;
-            if !is_secret(&session, secret) {
+            let next = self.keys.next_secret(id, secret);
+            let now = self.clock.now();
+            let is_repeat = was_just_spent(&session, secret, now) && is_secret(&session, &next);
+            if !is_repeat && !is_secret(&session, secret) {
                 match self.bucket.change(&[Change::delete(key.clone(), held.revision)]).await {
                     Ok(()) => {
                         tracing::warn!(user = %session.user_id, "a spent refresh token came again: its session is ended");
@@ -82,12 +121,14 @@ impl Desk {
             }
             let account = self.account(&Folded::of(&session.user_id)).await?;
             let account = account.filter(|account| account.user_id == session.user_id).ok_or_else(no_session)?;
-            let next = random::<SECRET_BYTES>()?;
-            let expires = self.session_end(self.clock.now());
-            let renewed = Session { secret: digest(&next), expires, ..session };
+            if is_repeat {
+                return self.tokens(account, id, &next);
+            }
+            let spent = Some(Spent { secret: session.secret, at: now });
+            let renewed = Session { secret: digest(&next), spent, expires: self.session_end(now), ..session };
             match self.bucket.change(&[self.session_change(id, held.revision, &renewed)]).await {
                 Ok(()) => return self.tokens(account, id, &next),
-                // The same token came twice at once, and the other was first: the next look finds it spent.
+                // The same token came twice at once, and the other was first: the next look finds it just spent.
                 Err(BucketError::Conflict) => {}
                 Err(error) => return Err(failed(error)),
             }
@@ -102,7 +143,9 @@ impl Desk {
         let key = record::session(id);
         for _ in 0..CHANGE_TRIES {
             let held = self.bucket.get::<Session>(&key).await.map_err(failed)?;
-            if !held.value.is_some_and(|session| is_secret(&session, secret)) {
+            let now = self.clock.now();
+            let is_its = |session: Session| is_secret(&session, secret) || was_just_spent(&session, secret, now);
+            if !held.value.is_some_and(is_its) {
                 return Ok(());
             }
             match self.bucket.change(&[Change::delete(key.clone(), held.revision)]).await {
@@ -136,6 +179,11 @@ impl Desk {
     }
 }
 
+/// A name that no account has: looked up all the same, for the work.
+fn nobody() -> Folded {
+    Folded::of(&UserId::system())
+}
+
 /// One answer for whoever does not get in.
 fn wrong_password() -> Failure {
     Failure::new(Code::NotAuthenticated, "the name or the password is wrong")
@@ -157,7 +205,16 @@ fn digest(secret: &str) -> String {
 }
 
 fn is_secret(session: &Session, secret: &str) -> bool {
-    session.secret.as_bytes().ct_eq(digest(secret).as_bytes()).into()
+    is_digest(&session.secret, secret)
+}
+
+fn was_just_spent(session: &Session, secret: &str, now: Timestamp) -> bool {
+    let spent = session.spent.as_ref();
+    spent.is_some_and(|spent| now.as_ms() < spent.at.as_ms() + SPENT_FOR_MS && is_digest(&spent.secret, secret))
+}
+
+fn is_digest(stored: &str, secret: &str) -> bool {
+    stored.as_bytes().ct_eq(digest(secret).as_bytes()).into()
 }
 
 /// The session and the secret of what may be a refresh token; none of what can't: the session becomes a key.

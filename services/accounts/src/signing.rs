@@ -125,6 +125,13 @@ impl KeyRing {
         encode(&header, &claims, &keys.signing).map(Hidden::new)
     }
 
+    /// The secret of the refresh token that comes after this one: the same whoever is asked and however often, and nothing
+    /// that could be known without the key.
+    pub(crate) fn next_secret(&self, session: &str, secret: &str) -> String {
+        let of = format!("the one after {session}.{secret}");
+        BASE64URL_NOPAD.encode(hmac::sign(&self.keys().codes, of.as_bytes()).as_ref())
+    }
+
     /// The hash of a registration's code: of no use to whoever reads the bucket but for its key, for there are only a
     /// million codes.
     pub(crate) fn hash_code(&self, registration: &uuid::Uuid, code: &str) -> String {

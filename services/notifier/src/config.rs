@@ -34,7 +34,7 @@ pub struct Config {
     /// Direct rooms whose two people are kept in memory.
     pub direct_rooms_kept_max: usize,
     /// How long requests go on after the notifier was told to stop, in milliseconds; then they are cut off and made again
-    /// after the start.
+    /// by whichever notifier runs next, at once.
     pub drain_ms_max: u64,
 }
 

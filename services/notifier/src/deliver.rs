@@ -2,13 +2,16 @@
 //!
 //! A job is in one notifier's hands at a time: a try takes far less than the consumer waits, and while it lasts the
 //! consumer hears of it. A job is done when it was delivered, withdrawn, or laid with the dead letters; else it comes again.
+//!
+//! The consumer counts how often it gives a job out, and that is what tries are counted by. So a request that a stop cuts off
+//! counts, too, but is never the last one: a job is given up only after a request that was made to its end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::{AckKind, Message};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use klatch_domain::Timestamp;
 use klatch_eventlog::{Consumer, Log, OpenError};
 use klatch_service::outgoing::Outgoing;
@@ -108,7 +111,13 @@ impl Line {
             loop {
                 let next = tokio::select! {
                     next = jobs.next() => next,
-                    () = stop.cancelled() => return Ok(()),
+                    () = stop.cancelled() => {
+                        // What has come already goes back, for another notifier or the next start.
+                        while let Some(Some(Ok(message))) = jobs.next().now_or_never() {
+                            give_back(&message).await;
+                        }
+                        return Ok(());
+                    }
                 };
                 let Some(message) = next else { break };
                 let message = message.map_err(|error| error.to_string())?;
@@ -128,10 +137,6 @@ impl Line {
                 return done(&message).await;
             }
         };
-        if tries > self.schedule.tries_max {
-            // It could not be laid with the dead letters before.
-            return self.give_up(&message, &job, self.schedule.tries_max, "it was tried in vain").await;
-        }
         self.numbers.in_flight.inc();
         let tried = tokio::select! {
             tried = self.try_until_read(&job) => Some(tried),
@@ -157,7 +162,8 @@ impl Line {
                 return self.give_up(&message, &job, tries, &reason).await;
             }
             Some(Tried::Sent(Verdict::Again { reason, retry_after })) => (reason, retry_after),
-            None => ("the notifier was stopped".to_owned(), None),
+            // The receiver said nothing, and may have nothing to do with it.
+            None => return give_back(&message).await,
         };
         self.numbers.failed.inc();
         if tries >= self.schedule.tries_max {
@@ -217,6 +223,13 @@ impl Line {
 async fn done(message: &Message) {
     if let Err(error) = message.double_ack().await {
         tracing::debug!(%error, "not acknowledged: it will come again, under the same id");
+    }
+}
+
+/// To whoever takes from the consumer next, at once.
+async fn give_back(message: &Message) {
+    if let Err(error) = message.ack_with(AckKind::Nak(None)).await {
+        tracing::debug!(%error, "not given back: it will come again in its own time");
     }
 }
 

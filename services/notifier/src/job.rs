@@ -26,7 +26,7 @@ pub(crate) struct Job {
 pub(crate) struct DeadLetter<'a> {
     /// As it was: put back under its subject, it is tried again.
     pub(crate) job: &'a Job,
-    /// The requests that were made.
+    /// The requests that were made, those included that the notifier cut off because it was stopped.
     pub(crate) tries: u32,
     /// What the last of them met.
     pub(crate) reason: &'a str,

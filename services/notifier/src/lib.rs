@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Invariants: an event is acknowledged only after everybody concerned was told or has a job. A job is acknowledged only
-//! after the webhook took it, its message was erased, or a dead letter is stored. A job and a dead letter name a message and
+//! after the webhook took it, its message was erased, or a dead letter is stored; one that nobody tried to the end in seven
+//! days goes by the stream's own limit. A job and a dead letter name a message and
 //! hold nothing of it. One job is never in two requests at once, and no webhook waits for another. Any number of notifiers
 //! share the work; none keeps anything.
 

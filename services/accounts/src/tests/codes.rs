@@ -79,6 +79,19 @@ async fn five_codes_may_be_tried_whichever_copy_is_asked() {
 }
 
 #[tokio::test]
+async fn wrong_codes_for_another_address_leave_a_code_its_tries() {
+    let scene = Scene::new().await;
+    let mut copy = scene.copy().await;
+    let code = copy.register("ada", "ada@example.com").await.unwrap();
+    let eves = copy.register("ada", "eve@example.com").await.unwrap();
+    for _ in 0..5 {
+        assert!(copy.verify_as(Who::Email("eve@example.com".into()), not(&eves)).await.is_err());
+    }
+    assert!(copy.verify_as(Who::Email("eve@example.com".into()), &eves).await.is_err());
+    copy.verify("ada", &code).await.unwrap();
+}
+
+#[tokio::test]
 async fn nobody_slips_a_password_under_somebody_elses_code() {
     let scene = Scene::new().await;
     let mut copy = scene.copy().await;
@@ -129,6 +142,26 @@ async fn login_refuses_a_wrong_password_and_a_name_that_nobody_has_alike_with_th
         assert_eq!(copy.login_as(who.clone(), PASSWORD).await.unwrap_err(), wrong, "{who:?}");
         assert_eq!(hashes(&copy.metrics.encode()), before + 1, "{who:?}");
     }
+}
+
+#[tokio::test]
+async fn however_a_name_or_an_address_is_written_its_tries_are_counted_together() {
+    let scene = Scene::new().await;
+    let rates = Rates { account_per_minute: 3, ..Rates::default() };
+    let copy = scene.copy_with(Config { rates, ..Config::default() }).await;
+    let address = |n: usize| Who::Email(format!("{}Ada@Example.com{}", " ".repeat(n), "\u{2003}".repeat(n)));
+    let no_name = |n: usize| Who::Username(format!("ada{}", " ".repeat(n + 1)));
+    let no_address = |n: usize| Who::Email("x".repeat(n));
+    let ways: [&dyn Fn(usize) -> Who; 2] = [&address, &no_name];
+    for way in ways {
+        for n in 0..3 {
+            assert_eq!(copy.login_as(way(n), PASSWORD).await.unwrap_err().code, Code::NotAuthenticated);
+        }
+        assert_eq!(copy.login_as(way(3), PASSWORD).await.unwrap_err().code, Code::RateLimited);
+        assert_eq!(copy.verify_as(way(4), "000000").await.unwrap_err().code, Code::RateLimited);
+    }
+    // What is nobody's is counted as one.
+    assert_eq!(copy.login_as(no_address(5), PASSWORD).await.unwrap_err().code, Code::RateLimited);
 }
 
 /// How many passwords were hashed or compared.

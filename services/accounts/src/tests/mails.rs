@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use klatch_service::{Health, Metrics};
-use klatch_testkit::NatsServer;
+use klatch_testkit::{NatsServer, eventually};
 use klatch_wire::account::{Hidden, RegisterRequest, VerifyRequest, Who, name};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::scene::{BOUND, PASSWORD};
 use crate::{Config, Encryption, MailConfig, run};
 
-/// A mail server that says yes to everything but its first `refusals` mails (RFC 5321).
+/// A mail server (RFC 5321) that says yes to everything but its first `refusals` mails, whatever is for busy.example, which
+/// it puts off for ever, and whatever is for gone.example, which it refuses.
 async fn mail_server(refusals: usize) -> (SocketAddr, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -49,6 +50,8 @@ async fn take_mail(socket: TcpStream, refuses: bool, mails: mpsc::Sender<String>
                 "354 go on\r\n"
             }
             (None, line) if refuses && line.starts_with("MAIL") => "451 later\r\n",
+            (None, line) if line.starts_with("RCPT") && line.contains("@busy.example") => "451 later\r\n",
+            (None, line) if line.starts_with("RCPT") && line.contains("@gone.example") => "550 never\r\n",
             (None, "QUIT") => "221 bye\r\n",
             (None, _) => "250 yes\r\n",
         };
@@ -61,6 +64,7 @@ struct Service {
     _server: NatsServer,
     client: async_nats::Client,
     mails: mpsc::Receiver<String>,
+    metrics: Metrics,
     _stop: tokio_util::sync::DropGuard,
 }
 
@@ -81,9 +85,11 @@ impl Service {
         let (health, shutdown) = (Health::new(), CancellationToken::new());
         let ready = health.condition("accounts", "starting");
         let stop = shutdown.clone().drop_guard();
-        tokio::spawn(async move { run(config, log, shutdown, ready, &Metrics::new()).await });
+        let metrics = Metrics::new();
+        let numbers = metrics.clone();
+        tokio::spawn(async move { run(config, log, shutdown, ready, &numbers).await });
         assert!(health.settled().await.ready);
-        Service { client: server.client().await, _server: server, mails, _stop: stop }
+        Service { client: server.client().await, _server: server, mails, metrics, _stop: stop }
     }
 
     async fn ask(&self, name: &str, request: &impl serde::Serialize) -> bool {
@@ -92,10 +98,14 @@ impl Service {
         reply.headers.is_none_or(|headers| headers.get("Nats-Service-Error-Code").is_none())
     }
 
-    async fn register(&mut self, username: &str, email: &str) -> String {
+    async fn register_only(&self, username: &str, email: &str) {
         let (username, email) = (username.to_owned(), Some(email.to_owned()));
         let request = RegisterRequest { username, email, password: Hidden::new(PASSWORD), source: None };
         assert!(self.ask(name::REGISTER, &request).await);
+    }
+
+    async fn register(&mut self, username: &str, email: &str) -> String {
+        self.register_only(username, email).await;
         tokio::time::timeout(BOUND, self.mails.recv()).await.expect("a mail comes").unwrap()
     }
 }
@@ -121,4 +131,26 @@ async fn a_mail_that_is_refused_is_sent_again() {
     let mut service = Service::start(1).await;
     let mail = service.register("ada", "ada@example.com").await;
     assert!(mail.contains("Your code"), "{mail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mails_that_wait_to_be_sent_again_delay_no_other() {
+    let mut service = Service::start(0).await;
+    for n in 0..8 {
+        service.register_only(&format!("busy{n}"), &format!("{n}@busy.example")).await;
+    }
+    let mail = service.register("ada", "ada@example.com").await;
+    assert!(mail.contains("To: ada@example.com"), "{mail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_is_refused_for_good_is_given_up_at_once() {
+    let service = Service::start(0).await;
+    service.register_only("ada", "ada@gone.example").await;
+    // Tried again, it would be given up after 26 seconds.
+    eventually(BOUND, "the mail to be given up", || async {
+        let numbers = service.metrics.encode();
+        if numbers.contains("klatch_accounts_mails_lost_total 1") { Ok(()) } else { Err(numbers) }
+    })
+    .await;
 }

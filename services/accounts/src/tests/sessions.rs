@@ -27,17 +27,45 @@ async fn each_refresh_gives_the_next_token_and_an_old_one_ends_the_session() {
 }
 
 #[tokio::test]
-async fn of_two_who_bring_the_same_token_at_once_one_gets_tokens_and_nobody_keeps_the_session() {
+async fn two_who_bring_the_same_token_at_once_get_the_same_next_one() {
     let scene = Scene::new().await;
     let (mut one, other) = (scene.copy().await, scene.copy().await);
     one.person("ada").await;
     for _ in 0..20 {
         let session = one.login("ada", PASSWORD).await.unwrap();
         let (here, there) = tokio::join!(one.refresh(&session.refresh_token), other.refresh(&session.refresh_token));
-        let won: Vec<_> = [here, there].into_iter().flatten().collect();
-        assert_eq!(won.len(), 1);
-        assert!(one.refresh(&won[0].refresh_token).await.is_err());
+        let (here, there) = (here.unwrap(), there.unwrap());
+        assert_eq!(here.refresh_token.reveal(), there.refresh_token.reveal());
+        one.refresh(&here.refresh_token).await.expect("the session goes on");
     }
+}
+
+#[tokio::test]
+async fn who_lost_the_answer_gets_it_again_for_a_moment() {
+    let scene = Scene::new().await;
+    let mut copy = scene.copy().await;
+    copy.person("ada").await;
+    let first = copy.login("ada", PASSWORD).await.unwrap().refresh_token;
+    let second = copy.refresh(&first).await.unwrap().refresh_token;
+    scene.turn(Duration::from_millis(29_999));
+    assert_eq!(copy.refresh(&first).await.unwrap().refresh_token.reveal(), second.reveal());
+    let third = copy.refresh(&second).await.unwrap().refresh_token;
+    scene.turn(Duration::from_secs(30));
+    assert!(copy.refresh(&second).await.is_err(), "the moment has passed: it was copied");
+    assert!(copy.refresh(&third).await.is_err(), "so the session is over");
+
+    // Who has the next one already has no use for the one before the last.
+    let first = copy.login("ada", PASSWORD).await.unwrap().refresh_token;
+    let second = copy.refresh(&first).await.unwrap().refresh_token;
+    let third = copy.refresh(&second).await.unwrap().refresh_token;
+    assert!(copy.refresh(&first).await.is_err());
+    assert!(copy.refresh(&third).await.is_err());
+
+    let first = copy.login("ada", PASSWORD).await.unwrap().refresh_token;
+    let second = copy.refresh(&first).await.unwrap().refresh_token;
+    let out = LogoutRequest { refresh_token: first, source: None };
+    copy.desk.logout(out).await.unwrap();
+    assert!(copy.refresh(&second).await.is_err(), "who lost the answer can sign out as well");
 }
 
 #[tokio::test]
@@ -58,4 +86,21 @@ async fn a_session_ends_by_logout_and_by_itself() {
     let session = copy.refresh(&session.refresh_token).await.unwrap();
     scene.turn(Duration::from_secs(3_600));
     assert!(copy.refresh(&session.refresh_token).await.is_err());
+}
+
+#[tokio::test]
+async fn of_many_sessions_the_oldest_ends() {
+    let scene = Scene::new().await;
+    let mut copy = scene.copy().await;
+    copy.person("ada").await;
+    copy.person("ben").await;
+    let bens = copy.login("ben", PASSWORD).await.unwrap().refresh_token;
+    let mut tokens = Vec::new();
+    for _ in 0..34 {
+        tokens.push(copy.login("ada", PASSWORD).await.unwrap().refresh_token);
+    }
+    for (n, token) in tokens.iter().enumerate() {
+        assert_eq!(copy.refresh(token).await.is_ok(), n >= 2, "{n}");
+    }
+    copy.refresh(&bens).await.expect("another account's");
 }

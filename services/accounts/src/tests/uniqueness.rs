@@ -47,7 +47,8 @@ async fn a_crash_while_an_account_is_opened_leaves_the_registration_whole() {
     let code = copy.register("ada", "ada@example.com").await.unwrap();
     let waiting = copy.waiting("ada").await;
     let mut rest = waiting.value.clone().unwrap();
-    let right = rest.try_code(copy.desk.clock.now(), |it| copy.desk.keys.is_code(it, &code)).expect("it is right");
+    let right =
+        rest.try_code(copy.desk.clock.now(), |_| true, |it| copy.desk.keys.is_code(it, &code)).expect("it is right");
     let held = Held { value: Some(rest), revision: waiting.revision };
     let changes = copy.desk.opening(&folded("ada"), right, &held).await.unwrap().expect("both are free");
     assert_eq!(changes.len(), 3, "the registration goes, the address and the account come");

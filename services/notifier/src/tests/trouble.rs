@@ -75,6 +75,23 @@ async fn a_receiver_that_names_a_time_is_left_alone_until_then() {
 }
 
 #[tokio::test]
+async fn however_many_jobs_wait_for_their_next_try_a_new_one_is_tried_at_once() {
+    const FAILED: usize = 1_100;
+    let house = House::new().await;
+    let receiver = Receiver::start(SECRET, Manner::Says(500)).await;
+    let mut config = config(&[("crm", &receiver)]);
+    config.webhook_retry_ms = vec![3_600_000];
+    let notifier = house.notifier(&config).await;
+    house.say_many("old", FAILED).await;
+    notifier.counts("webhook_failed_total{webhook=\"crm\"}", FAILED as u64).await;
+    receiver.behave(Manner::Takes);
+    let new = house.say_many("new", 1).await;
+    receiver.has_taken(&new).await;
+    assert_eq!(receiver.taken(), new);
+    notifier.stop().await;
+}
+
+#[tokio::test]
 async fn after_the_named_number_of_tries_a_job_is_a_dead_letter_that_can_be_put_back() {
     let house = House::new().await;
     let receiver = Receiver::start(SECRET, Manner::Says(500)).await;
@@ -105,6 +122,28 @@ async fn a_receiver_that_is_gone_for_good_is_asked_once() {
     let letter = dead_letter(&house).await;
     house.no_jobs_left().await;
     assert_eq!((receiver.requests().len(), &letter["tries"]), (1, &json!(1)));
+    notifier.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_a_stop_cuts_off_is_made_again_at_once_and_is_never_the_last() {
+    let house = House::new().await;
+    let receiver = Receiver::start(SECRET, Manner::Hangs).await;
+    let mut config = config(&[("crm", &receiver)]);
+    config.outgoing.request_ms_max = 60_000;
+    config.webhook_retry_ms = vec![3_600_000];
+    config.webhook_tries_max = 1;
+    let notifier = house.notifier(&config).await;
+    let ids = house.say_many("m", 1).await;
+    receiver.was_asked(1).await;
+    let first = notifier.metrics.clone();
+    notifier.stop().await;
+    assert!(first.encode().contains("klatch_notifier_webhook_dead_total{webhook=\"crm\"} 0"), "{}", first.encode());
+    receiver.behave(Manner::Takes);
+    let notifier = house.notifier(&config).await;
+    notifier.counts("webhook_delivered_total{webhook=\"crm\"}", 1).await;
+    assert_eq!(receiver.taken().last(), ids.last());
+    house.no_jobs_left().await;
     notifier.stop().await;
 }
 

@@ -82,7 +82,7 @@ pub enum Failure {
     /// Not made.
     #[error("refused: {0}")]
     Refused(#[from] Refused),
-    /// The limit on its time passed. What it asked for may have been done.
+    /// The limit on its time passed before there was a status. What it asked for may have been done.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
     /// Anything else between us and the server. What it asked for may have been done.
@@ -99,7 +99,7 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Its body, as far as it was read.
     pub body: Bytes,
-    /// Whether that is all of it.
+    /// Whether that is all of it: else it was too long, or broke off, or did not end in time.
     pub whole: bool,
 }
 
@@ -143,7 +143,8 @@ impl Outgoing {
         self.rules.check(url)
     }
 
-    /// Makes a request, and reads the answer.
+    /// Makes a request, and reads the answer. Once there is a status there is an answer: that the rest of it breaks off, or
+    /// does not come in time, undoes nothing that the server did.
     pub async fn send(&self, request: http::Request<Bytes>) -> Result<Answer, Failure> {
         let request = reqwest::Request::try_from(request).map_err(|error| Failure::Unreachable(innermost(&error)))?;
         // An address in the place of a name never meets the resolver.
@@ -153,12 +154,13 @@ impl Outgoing {
         let mut body = Vec::new();
         let mut whole = false;
         while body.len() < self.response_bytes_max {
-            match response.chunk().await.map_err(|error| self.failure(&error))? {
-                Some(chunk) => body.extend_from_slice(&chunk),
-                None => {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => {
                     whole = true;
                     break;
                 }
+                Err(_) => break,
             }
         }
         body.truncate(self.response_bytes_max);

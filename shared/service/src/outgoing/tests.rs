@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::response::Redirect;
 use axum::routing::get;
 use futures_util::stream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -50,6 +51,22 @@ async fn server() -> (u16, Arc<AtomicUsize>) {
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move { axum::serve(listener, app).await });
     (port, count)
+}
+
+/// A server that answers one request with a status and less than it announced, and then hangs up, or else says nothing more.
+async fn half_a_server(hangs_up: bool) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let read = socket.read(&mut [0; 4096]).await.unwrap();
+        assert!(read > 0);
+        socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst").await.unwrap();
+        if !hangs_up {
+            std::future::pending::<()>().await;
+        }
+    });
+    port
 }
 
 #[tokio::test]
@@ -138,6 +155,17 @@ async fn of_an_endless_answer_only_so_much_is_read() {
     let outgoing = on_loopback(|config| config.response_bytes_max = 10_000);
     let answer = ask(&outgoing, &format!("http://127.0.0.1:{port}/endless")).await.unwrap();
     assert_eq!((answer.body.len(), answer.whole), (10_000, false));
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_or_stalls_after_its_status_is_one() {
+    let outgoing = on_loopback(|config| config.request_ms_max = 500);
+    for hangs_up in [true, false] {
+        let port = half_a_server(hangs_up).await;
+        let answer = ask(&outgoing, &format!("http://127.0.0.1:{port}/")).await.unwrap();
+        assert_eq!((answer.status, answer.whole), (StatusCode::OK, false));
+        assert_eq!(&answer.body[..], b"first");
+    }
 }
 
 #[tokio::test]
