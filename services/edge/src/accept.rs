@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tower_service::Service;
 
 use crate::http::Peer;
@@ -46,12 +47,14 @@ pub(crate) async fn accept(hub: Arc<Hub>, listener: TcpListener, routes: Router)
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok(_) if hub.tasks.in_flight() >= hub.config.connections_max => {
-                tracing::warn!(connections_max = hub.config.connections_max, "closed a connection: there are too many");
-            }
             Ok((tcp, peer)) => {
+                let Ok(slot) = hub.slots.clone().try_acquire_owned() else {
+                    // Each would fill the log as well.
+                    tracing::debug!(connections_max = hub.config.connections_max, "closed a connection: too many");
+                    continue;
+                };
                 let _ = tcp.set_nodelay(true);
-                hub.tasks.spawn(serve(hub.clone(), tcp, Peer(peer), routes.clone()));
+                hub.tasks.spawn(serve(hub.clone(), tcp, slot, Peer(peer), routes.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "can't accept a connection");
@@ -61,8 +64,8 @@ pub(crate) async fn accept(hub: Arc<Hub>, listener: TcpListener, routes: Router)
     }
 }
 
-async fn serve(hub: Arc<Hub>, tcp: TcpStream, peer: Peer, routes: Router) {
-    let (stream, wire) = Stream::new(tcp, Duration::from_millis(hub.config.write_ms_max));
+async fn serve(hub: Arc<Hub>, tcp: TcpStream, slot: OwnedSemaphorePermit, peer: Peer, routes: Router) {
+    let (stream, wire) = Stream::new(tcp, Duration::from_millis(hub.config.write_ms_max), slot);
     let wire = Arc::downgrade(&wire);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let mut routes = routes.clone();

@@ -11,6 +11,7 @@ use klatch_wire::Code;
 use klatch_wire::native::server::Failure;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::announce::Announcements;
@@ -54,6 +55,8 @@ pub(crate) struct Hub {
     pub draining: CancellationToken,
     /// The tasks of all connections.
     pub tasks: Drain,
+    /// Places for connections.
+    pub slots: Arc<Semaphore>,
     seen: Arc<Watermark>,
     sessions: AtomicU64,
 }
@@ -81,6 +84,7 @@ impl Hub {
             metrics,
             draining: CancellationToken::new(),
             tasks: Drain::new(),
+            slots: Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS))),
             seen,
             sessions: AtomicU64::new(1),
             edge,

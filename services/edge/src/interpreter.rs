@@ -241,7 +241,8 @@ impl Interpreter {
                 let stored = match self.session.say(&message).await {
                     Err(failure) if matches!(failure.code, Code::NotAMember | Code::NotFound) => {
                         self.session.become_member(&message.room_id).await?;
-                        self.session.listen(&message.room_id).await?;
+                        let listens = self.session.listen(&message.room_id).await;
+                        self.came_of_listening(listens);
                         self.session.say(&message).await?
                     }
                     said => said?,

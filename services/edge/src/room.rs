@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use klatch_domain::authority::may_read;
 use klatch_domain::{
-    Address, Cause, Change, Epoch, Event, Known, Membership, MessageId, RoomId, RoomInfo, Seq, Standing, UserId,
+    Address, Cause, Change, Epoch, Event, Known, Membership, MessageId, RoomId, RoomInfo, Seq, UserId,
 };
 use klatch_eventlog::{EdgeId, LiveEvent, LiveRoom, Log, ReadError, Stored};
 use klatch_wire::dialects::{Encoded, Happening, Timeline};
@@ -320,12 +320,12 @@ impl Room {
         }
     }
 
-    /// Somebody who listens without being a member, and whom others muted, invited or let in again, goes on listening.
+    /// Somebody who listens without being a member, and whom others muted, invited or let in again, goes on listening. Who
+    /// was kicked has been put out by the notice, which comes before this.
     fn may_go_on_listening(&self, state: &State, membership: &Membership) -> bool {
         let others_did = membership.cause == Cause::Noticed;
-        let is_out = !matches!(membership.standing, Standing::Left | Standing::Invited);
         let info = state.info.as_ref().and_then(|known| known.value.as_ref());
-        others_did && !is_out && may_read(info, Some(membership), membership.timestamp).is_ok()
+        others_did && may_read(info, Some(membership), membership.timestamp).is_ok()
     }
 
     /// What a person put out has heard last is the notice of it: they are detached before anything newer goes out.

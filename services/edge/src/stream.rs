@@ -16,6 +16,7 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
 /// What there is to know and do about a connection. Others hold it weakly or for a moment: it keeps the file descriptor.
@@ -26,6 +27,8 @@ pub(crate) struct Wire {
     upgrades: AtomicBool,
     events_out: AtomicU64,
     listener: Mutex<Option<Arc<dyn Progress>>>,
+    /// One of the connections that an edge may have.
+    slot: OwnedSemaphorePermit,
 }
 
 /// Somebody who waits for what was written to be out.
@@ -79,19 +82,20 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// A client that takes nothing of what is written to it for `write_within` is cut.
-    pub(crate) fn new(tcp: TcpStream, write_within: Duration) -> (Self, Arc<Wire>) {
+    pub(crate) fn new(tcp: TcpStream, write_within: Duration, slot: OwnedSemaphorePermit) -> (Self, Arc<Wire>) {
         let wire = Arc::new(Wire {
             tcp,
             upgrades: AtomicBool::new(false),
             events_out: AtomicU64::new(0),
             listener: Mutex::default(),
+            slot,
         });
         (Stream { wire: Some(wire.clone()), frames: Frames::default(), write_within, stalled: None }, wire)
     }
 
     /// For the edge's own WebSocket, which reads and writes by itself. None while somebody else holds the wire.
-    pub(crate) fn into_tcp(mut self) -> Option<TcpStream> {
-        Arc::into_inner(self.wire.take()?).map(|wire| wire.tcp)
+    pub(crate) fn into_tcp(mut self) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+        Arc::into_inner(self.wire.take()?).map(|wire| (wire.tcp, wire.slot))
     }
 
     fn wire(&self) -> io::Result<&Wire> {

@@ -113,8 +113,14 @@ impl Line {
                     next = jobs.next() => next,
                     () = stop.cancelled() => {
                         // What has come already goes back, for another notifier or the next start.
+                        let mut come = Vec::new();
                         while let Some(Some(Ok(message))) = jobs.next().now_or_never() {
-                            give_back(&message).await;
+                            come.push(message);
+                        }
+                        // Else they would come here again.
+                        drop(jobs);
+                        for message in &come {
+                            give_back(message).await;
                         }
                         return Ok(());
                     }

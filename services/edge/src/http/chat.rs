@@ -17,7 +17,6 @@ use klatch_domain::UserId;
 use klatch_wire::dialects::{self, Door};
 use klatch_wire::native::server::{self, Failure};
 use klatch_wire::{CloseCode, Code};
-use tokio::net::TcpStream;
 
 use super::credential::{authenticate, protocols};
 use super::problem::Problem;
@@ -27,7 +26,7 @@ use crate::hub::Hub;
 use crate::interpreter::{Caller, Interpreter};
 use crate::outbox::Outbox;
 use crate::session::Session;
-use crate::socket::{self, frame};
+use crate::socket::{self, Upgraded, frame};
 use crate::stream::Stream;
 use crate::token::Person;
 use crate::voice::Voice;
@@ -148,7 +147,7 @@ fn named_by_gateway(headers: &HeaderMap) -> Result<Person, Failure> {
 }
 
 async fn serve_native(hub: Arc<Hub>, upgraded: UpgradeFut, person: Option<Person>) {
-    let Some(parts) = stream_of(upgraded).await else { return };
+    let Some(connection) = connection_of(upgraded).await else { return };
     let outbox = Arc::new(Outbox::new(hub.config.limits.queue_bytes_max));
     let mut session = Session::new(hub.clone(), outbox.clone(), Voice::NATIVE);
     match person.map(|person| session.admit(person, None)) {
@@ -160,11 +159,11 @@ async fn serve_native(hub: Arc<Hub>, upgraded: UpgradeFut, person: Option<Person
         }
     }
     let client = Client::Native(session);
-    socket::serve(hub, parts.0, parts.1, outbox, Tongue::Native, client).await;
+    socket::serve(hub, connection, outbox, Tongue::Native, client).await;
 }
 
 async fn serve_foreign(hub: Arc<Hub>, upgraded: UpgradeFut, door: Door, caller: Caller) {
-    let Some(parts) = stream_of(upgraded).await else { return };
+    let Some(connection) = connection_of(upgraded).await else { return };
     let outbox = Arc::new(Outbox::new(hub.config.limits.queue_bytes_max));
     let mut interpreter = Interpreter::new(hub.clone(), outbox.clone(), door);
     if let Err(failure) = interpreter.begin(caller).await {
@@ -174,11 +173,11 @@ async fn serve_foreign(hub: Arc<Hub>, upgraded: UpgradeFut, door: Door, caller: 
         }
     }
     let (tongue, client) = (Tongue::Foreign(interpreter.dialect()), Client::Foreign(interpreter));
-    socket::serve(hub, parts.0, parts.1, outbox, tongue, client).await;
+    socket::serve(hub, connection, outbox, tongue, client).await;
 }
 
-/// The connection, and what came behind the upgrade request.
-async fn stream_of(upgraded: UpgradeFut) -> Option<(TcpStream, bytes::Bytes)> {
+/// The connection, once it is upgraded.
+async fn connection_of(upgraded: UpgradeFut) -> Option<Upgraded> {
     let upgraded = match upgraded.await {
         Ok(socket) => socket.into_inner().into_inner(),
         Err(error) => {
@@ -190,9 +189,9 @@ async fn stream_of(upgraded: UpgradeFut) -> Option<(TcpStream, bytes::Bytes)> {
         tracing::error!("an upgraded connection is no TCP stream");
         return None;
     };
-    let Some(tcp) = parts.io.into_inner().into_tcp() else {
+    let Some((tcp, slot)) = parts.io.into_inner().into_tcp() else {
         tracing::error!("an upgraded connection is held by somebody else");
         return None;
     };
-    Some((tcp, parts.read_buf))
+    Some(Upgraded { tcp, leftover: parts.read_buf, slot })
 }

@@ -192,9 +192,10 @@ impl Session {
             let mut portion: Vec<StoredEvent> = Vec::new();
             for backlog in backlogs.iter_mut() {
                 let ready = backlog.waiting.partition_point(|event| horizon.is_none_or(|horizon| event.seq <= horizon));
+                if let Some(last) = ready.checked_sub(1) {
+                    backlog.handed_on = backlog.handed_on.max(backlog.waiting[last].seq);
+                }
                 portion.extend(backlog.waiting.drain(..ready));
-                let up_to = portion.last().map_or(Seq::ZERO, |event| event.seq);
-                backlog.handed_on = backlog.handed_on.max(up_to);
             }
             portion.sort_by_key(|event| event.seq);
             self.hand_on(person, &portion, turn);

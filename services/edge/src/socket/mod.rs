@@ -20,6 +20,7 @@ use klatch_domain::Timestamp;
 use klatch_wire::CloseCode;
 use klatch_wire::native::server::Goodbye;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
 use crate::client::{Client, Tongue, Unheard, Word};
@@ -86,11 +87,21 @@ struct Clocks {
     ends: Option<Instant>,
 }
 
-/// Serves a connection to its end. `leftover` came behind the upgrade request.
+/// A connection that was upgraded.
+#[derive(Debug)]
+pub(crate) struct Upgraded {
+    /// The connection.
+    pub tcp: TcpStream,
+    /// What came behind the upgrade request.
+    pub leftover: Bytes,
+    /// Its place among those that the edge may have.
+    pub slot: OwnedSemaphorePermit,
+}
+
+/// Serves a connection to its end.
 pub(crate) async fn serve(
     hub: Arc<Hub>,
-    tcp: TcpStream,
-    leftover: Bytes,
+    Upgraded { tcp, leftover, slot }: Upgraded,
     outbox: Arc<Outbox>,
     tongue: Tongue,
     client: Client,
@@ -125,6 +136,7 @@ pub(crate) async fn serve(
         hub.left(&user).await;
     }
     hub.metrics.connections.dec();
+    drop(slot);
 }
 
 impl Connection {

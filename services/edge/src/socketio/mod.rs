@@ -48,6 +48,9 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 /// A client that has connected must name a namespace within this time.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// Packets that the library holds for a connection: events, of which we give it few at a time, and the acknowledgements
+/// of as many events as a client may have waiting.
+const PACKETS_MAX: usize = 1024;
 /// Bytes that a connection holds to read into.
 const READ_BUFFER: usize = 1024;
 /// An event may come with so many attachments before it ends the connection; none is taken.
@@ -69,6 +72,7 @@ pub(crate) fn routes(hub: &Arc<Hub>) -> Router {
         .max_payload(limits.frame_bytes_max as u64)
         .ws_max_message_size(limits.frame_bytes_max)
         .ws_max_frame_size(limits.frame_bytes_max)
+        .max_buffer_size(PACKETS_MAX)
         .ws_read_buffer_size(READ_BUFFER)
         .with_parser(attachments)
         .build_svc();

@@ -22,8 +22,7 @@ use crate::interpreter::{Caller, Interpreter};
 use crate::outbox::{Delivery, Frame, Item, Outbox};
 use crate::people::Rate;
 
-/// Events given to the library before the transport has taken them. It holds 128 packets of a connection, answers and
-/// heartbeats among them.
+/// Events given to the library before the transport has taken them.
 const EVENTS_OUT_MAX: usize = 64;
 /// An ending session's last words may take so long.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -42,13 +41,14 @@ pub(super) struct Session {
 impl Session {
     /// Serves it until it is gone, or must go. What the client has sent is carried out to its end.
     pub(super) async fn serve(self, mut interpreter: Interpreter, caller: Caller) {
-        let Session { hub, socket, outbox, incoming, inbox } = self;
+        let Session { hub, socket, outbox, mut incoming, inbox } = self;
         let (gone, link) = (inbox.gone(), inbox.link());
         hub.metrics.connections.inc();
         let voice = Speaker { hub: &hub, socket: &socket, outbox: &outbox, link: &link };
         let listener = Worker { hub: &hub, outbox: &outbox, inbox: &inbox, gone: &gone };
         // Side by side: what is worked on may wait for what goes out.
-        let work = listener.work(incoming, &mut interpreter, caller);
+        // The queue stays until all is said: an event that comes while the last words go out ends nothing.
+        let work = listener.work(&mut incoming, &mut interpreter, caller);
         let speak = async {
             voice.speak(&gone).await;
             // Nobody waits any more for what would go out.
@@ -76,7 +76,7 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     /// Until the client is gone or must go, and all that came before is worked on.
-    async fn work(&self, mut incoming: mpsc::Receiver<Incoming>, interpreter: &mut Interpreter, caller: Caller) {
+    async fn work(&self, incoming: &mut mpsc::Receiver<Incoming>, interpreter: &mut Interpreter, caller: Caller) {
         if let Err(failure) = interpreter.begin(caller).await {
             interpreter.refuse("", &failure);
             if failure.code == Code::TooManyConnections {
@@ -88,17 +88,34 @@ impl Worker<'_> {
         loop {
             // The next event is begun when the answers to the last are out: a client that asks and never listens holds
             // nothing but its questions.
-            self.outbox.emptied().await;
             let expires = interpreter.expires();
+            self.in_time(expires, self.outbox.emptied()).await;
             tokio::select! {
                 biased;
                 Some(incoming) = incoming.recv() => self.hear(interpreter, &rate, incoming).await,
                 () = self.gone.cancelled() => return,
                 () = self.outbox.doomed() => return,
-                prompt = interpreter.prompted() => interpreter.follow(prompt).await,
+                prompt = interpreter.prompted() => self.in_time(expires, interpreter.follow(prompt)).await,
                 () = until(self.hub, expires) => self.outbox.close(CloseCode::TokenExpired),
                 () = self.hub.draining.cancelled() => self.outbox.close(CloseCode::GoingAway),
             }
+        }
+    }
+
+    /// Goes on to its end; where the session's time is over meanwhile, it is asked to close.
+    async fn in_time(&self, expires: Option<Timestamp>, task: impl Future<Output = ()>) {
+        let is_over = async {
+            let code = tokio::select! {
+                () = until(self.hub, expires) => CloseCode::TokenExpired,
+                () = self.hub.draining.cancelled() => CloseCode::GoingAway,
+            };
+            self.outbox.close(code);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = is_over => {}
+            () = task => {}
         }
     }
 

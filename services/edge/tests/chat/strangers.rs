@@ -91,6 +91,37 @@ async fn who_is_put_out_hears_nothing_more_though_they_never_joined() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_only_listens_and_is_muted_goes_on_listening() {
+    let edge = Edge::start(&Log::memory(), |config| config.auth.trust_client_identity = true).await;
+    let mut ada = edge.connect("ada").await;
+    ada.join("lobby", None).await;
+    let mut guest = Stranger::connect(&edge).await;
+    let here = ada.ask("chat.presence", json!({"roomId": "lobby"})).await.unwrap();
+    let people = here["users"].as_array().unwrap();
+    let guest_id = people.iter().find_map(|user| user["userId"].as_str().filter(|id| id.starts_with("guest-")));
+    ada.ask("chat.mute", json!({"roomId": "lobby", "userId": guest_id.expect("the guest is here")})).await.unwrap();
+    ada.ask("chat.message", json!({"roomId": "lobby", "message": "quiet, please"})).await.unwrap();
+    assert_eq!(guest.next().await, ("receiveMessage".to_owned(), json!("quiet, please")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_the_connections_that_an_edge_may_have_nobody_is_let_in_until_one_goes() {
+    let edge = Edge::start(&Log::memory(), |config| {
+        config.connections_max = 2;
+        config.auth.trust_client_identity = true;
+    })
+    .await;
+    let (first, _second) = (edge.connect("ada").await, Stranger::connect(&edge).await);
+    let address = format!("ws://{}/socket.io/?EIO=4&transport=websocket", edge.address);
+    assert!(tokio_tungstenite::connect_async(&address).await.is_err(), "a third");
+    drop(first);
+    klatch_testkit::eventually(WAIT_MAX, "a place to be free", || async {
+        tokio_tungstenite::connect_async(&address).await.map(drop).map_err(|error| error.to_string())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_the_operators_permission_nobody_is_who_they_say_they_are() {
     let edge = Edge::start(&Log::memory(), |_| ()).await;
     let mut ada = edge.connect("ada").await;
