@@ -166,11 +166,12 @@ struct Opening(Arc<Mutex<Option<Opened>>>);
 struct Opened {
     inbox: Inbox,
     incoming: mpsc::Receiver<Incoming>,
-    door: Door,
-    caller: Caller,
+    outbox: Arc<Outbox>,
+    interpreter: Interpreter,
 }
 
-/// The connect middleware: a token that doesn't hold fails the connection. What is said from here on is taken.
+/// The connect middleware: a token that doesn't hold, or one connection too many, fails the connection. From here on what
+/// the client says is taken, and what it hears without asking is heard: before its connection is answered.
 async fn admit(
     socket: SocketRef,
     TryData(auth): TryData<Value>,
@@ -190,7 +191,15 @@ async fn admit(
     let (inbox, incoming) = Inbox::new(limits.frames_burst as usize, limits.queue_bytes_max, link);
     socket.on_fallback(inbox.clone());
     socket.on_disconnect(inbox.clone());
-    let opened = Opened { inbox, incoming, door, caller };
+    let outbox = Arc::new(Outbox::new(limits.queue_bytes_max));
+    let mut interpreter = Interpreter::new(hub.clone(), outbox.clone(), door);
+    match interpreter.begin(caller).await {
+        Ok(()) => {}
+        Err(failure) if failure.code == Code::TooManyConnections => return Err(failure.message),
+        // It stays, and is told why it is nobody.
+        Err(failure) => drop(interpreter.refuse("", &failure)),
+    }
+    let opened = Opened { inbox, incoming, outbox, interpreter };
     socket.extensions.insert(Opening(Arc::new(Mutex::new(Some(opened)))));
     Ok(())
 }
@@ -199,11 +208,9 @@ async fn admit(
 async fn enter(socket: SocketRef, hub: Arc<Hub>) {
     let opening = socket.extensions.remove::<Opening>();
     let opened = opening.and_then(|Opening(opened)| opened.lock().unwrap_or_else(PoisonError::into_inner).take());
-    let Some(Opened { inbox, incoming, door, caller }) = opened else { return };
-    let outbox = Arc::new(Outbox::new(hub.config.limits.queue_bytes_max));
-    let interpreter = Interpreter::new(hub.clone(), outbox.clone(), door);
+    let Some(Opened { inbox, incoming, outbox, interpreter }) = opened else { return };
     let session = Session { hub: hub.clone(), socket, outbox, incoming, inbox };
-    hub.tasks.spawn(session.serve(interpreter, caller));
+    hub.tasks.spawn(session.serve(interpreter));
 }
 
 /// Who comes in, and where. What can be known without asking anybody is known here.

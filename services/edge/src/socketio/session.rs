@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::inbox::{Inbox, Incoming};
 use super::link::Link;
 use crate::hub::Hub;
-use crate::interpreter::{Caller, Interpreter};
+use crate::interpreter::Interpreter;
 use crate::outbox::{Delivery, Frame, Item, Outbox};
 use crate::people::Rate;
 
@@ -40,7 +40,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Serves it until it is gone, or must go. What the client has sent is carried out to its end.
-    pub(super) async fn serve(self, mut interpreter: Interpreter, caller: Caller) {
+    pub(super) async fn serve(self, mut interpreter: Interpreter) {
         let Session { hub, socket, outbox, mut incoming, inbox } = self;
         let (gone, link) = (inbox.gone(), inbox.link());
         hub.metrics.connections.inc();
@@ -48,7 +48,7 @@ impl Session {
         let listener = Worker { hub: &hub, outbox: &outbox, inbox: &inbox, gone: &gone };
         // Side by side: what is worked on may wait for what goes out.
         // The queue stays until all is said: an event that comes while the last words go out ends nothing.
-        let work = listener.work(&mut incoming, &mut interpreter, caller);
+        let work = listener.work(&mut incoming, &mut interpreter);
         let speak = async {
             voice.speak(&gone).await;
             // Nobody waits any more for what would go out.
@@ -76,13 +76,7 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     /// Until the client is gone or must go, and all that came before is worked on.
-    async fn work(&self, incoming: &mut mpsc::Receiver<Incoming>, interpreter: &mut Interpreter, caller: Caller) {
-        if let Err(failure) = interpreter.begin(caller).await {
-            interpreter.refuse("", &failure);
-            if failure.code == Code::TooManyConnections {
-                self.outbox.close(CloseCode::TooManyConnections);
-            }
-        }
+    async fn work(&self, incoming: &mut mpsc::Receiver<Incoming>, interpreter: &mut Interpreter) {
         let limits = &self.hub.config.limits;
         let rate = Rate::new(limits.frames_per_second, limits.frames_burst);
         loop {
@@ -192,11 +186,6 @@ impl Speaker<'_> {
         }
         let code = self.outbox.closing().unwrap_or(CloseCode::SlowReader);
         self.hub.metrics.closed(code);
-        if code == CloseCode::TooManyConnections && self.socket.clone().disconnect().is_ok() {
-            // Such a client is not to come again by itself, as the others do when they lose their connection. The library
-            // says that it is gone before the client has been told so: nothing shows when that is out.
-            tokio::time::sleep(LAST_WORDS).await;
-        }
         self.link.cut();
     }
 
