@@ -132,25 +132,26 @@ async fn serve(
     let metrics = Metrics::new();
     let announcement =
         Announcement { folder: folder.path().to_owned(), demo: settings.edge.demo.clone(), health: health.clone() };
+    // All of them before the first service starts: what is ready is announced once, and nothing may be missing then.
+    let answering = for_accounts.is_some().then(|| health.condition("accounts", "starting"));
+    let (telling, caught_up) = (health.condition("notifier", "starting"), health.condition("projector", "starting"));
     let mut services = Services::default();
     let (edge, edge_health, edge_metrics) = (settings.edge.clone(), health.clone(), metrics.clone());
     services.start("edge", EDGE_PATIENCE, |stop| async move {
         let bound = |addresses: &[SocketAddr]| announcement.make_when_ready(addresses);
         Ok(klatch_edge::run(edge, for_edge, edge_health, &edge_metrics, bound, stop).await?)
     });
-    if let Some(log) = for_accounts {
-        let (accounts, answering) = (settings.accounts(), health.condition("accounts", "starting"));
-        let accounts_metrics = metrics.clone();
+    if let Some((log, answering)) = for_accounts.zip(answering) {
+        let (accounts, accounts_metrics) = (settings.accounts(), metrics.clone());
         services.start("accounts", ACCOUNTS_PATIENCE, |stop| async move {
             Ok(klatch_accounts::run(accounts, log, stop, answering, &accounts_metrics).await?)
         });
     }
-    let (notifier, telling, notifier_metrics) =
-        (settings.notifier.clone(), health.condition("notifier", "starting"), metrics.clone());
+    let (notifier, notifier_metrics) = (settings.notifier.clone(), metrics.clone());
     services.start("notifier", NOTIFIER_PATIENCE, |stop| async move {
         Ok(klatch_notifier::run(notifier, for_notifier, stop, telling, &notifier_metrics).await?)
     });
-    let (projector, caught_up) = (settings.projector.clone(), health.condition("projector", "starting"));
+    let projector = settings.projector.clone();
     services.start("projector", PROJECTOR_PATIENCE, |stop| async move {
         Ok(klatch_projector::run(projector, for_projector, stop, caught_up, &metrics).await?)
     });
