@@ -65,7 +65,7 @@ async fn a_server_that_refuses_us_is_not_asked_again() {
     };
     let open = |password| Log::open(Options { credentials: credentials(password), ..options(&server.url()) });
     let refused = tokio::time::timeout(Duration::from_secs(5), open("wrong")).await.expect("at once");
-    assert!(matches!(refused, Err(OpenError::NoServer { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(OpenError::NotTaken { .. })), "{refused:?}");
     assert!(open("right").await.unwrap().is_connected());
 }
 
