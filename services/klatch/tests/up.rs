@@ -98,6 +98,13 @@ fn broker(data: &Path) -> Option<Pid> {
     Pid::from_raw(fs::read_to_string(data.join("broker/nats-server.pid")).ok()?.parse().ok()?)
 }
 
+/// The broker's users are let do all that their services do, and nothing else is tried.
+fn nothing_was_refused(data: &Path) {
+    let log = fs::read_to_string(data.join("broker/nats-server.log")).expect("a log");
+    let refused: Vec<&str> = log.lines().filter(|line| line.contains("Violation")).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+}
+
 async fn is_gone(process: Pid) {
     eventually(STOPPED_WITHIN, "the end of the broker", || async move {
         test_kill_process(process).is_err().then_some(()).ok_or("it still runs")
@@ -127,6 +134,7 @@ async fn it_needs_nothing_and_stops_whole_and_in_time() {
     assert!(asked.elapsed() < STOPPED_WITHIN);
     assert!(test_kill_process(nats).is_err(), "the broker outlived klatch");
     assert_eq!(broker(data.path()), None, "a pid file was left");
+    nothing_was_refused(data.path());
 }
 
 #[tokio::test]
@@ -147,6 +155,35 @@ async fn killed_it_leaves_no_broker_behind_and_starts_again_with_everything() {
     let second = again.send("after the crash");
     let sequence = |output: &Output| said(output).split(' ').next().and_then(|seq| seq.parse::<u64>().ok());
     assert!(sequence(&second) > sequence(&first), "{} after {}", said(&second), said(&first));
+    nothing_was_refused(data.path());
+}
+
+#[tokio::test]
+async fn a_second_edge_finds_its_way_in_by_the_data_folder_and_nobody_else_gets_in() {
+    let data = folder();
+    let up = Up::start(data.path());
+    up.announced().await;
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let mut edge = tether::command(KLATCH);
+    edge.args(["edge", "--dev", "--listen", &listen]).env("KLATCH_DATA", data.path());
+    edge.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let edge = tether::spawn(edge).expect("klatch starts");
+    let second = Up { process: edge, port, lines: channel().1 };
+    eventually(UP_WITHIN, "the second edge to be ready", || async {
+        let health = second.health();
+        if health.status.success() { Ok(()) } else { Err(said(&health)) }
+    })
+    .await;
+    let sent = second.send("through the other door");
+    assert!(sent.status.success(), "{}", said(&sent));
+    nothing_was_refused(data.path());
+
+    // The address alone is not enough.
+    let url = fs::read_to_string(data.path().join("broker/url")).expect("a url");
+    let refused = klatch(&["verify", "--nats", &url]);
+    assert!(!refused.status.success());
+    assert!(said(&refused).contains("does not take a connection without a user"), "{}", said(&refused));
 }
 
 #[tokio::test]

@@ -6,4 +6,4 @@ mod nats_server;
 
 pub use eventually::eventually;
 pub use free_port::free_port;
-pub use nats_server::{NatsServer, NatsServerBuilder};
+pub use nats_server::{NatsServer, NatsServerBuilder, password_of};
