@@ -181,6 +181,11 @@ impl NatsServer {
         self.signal(Signal::CONT);
     }
 
+    /// Has it read its configuration and certificates again (SIGHUP). Returns before it has.
+    pub fn reload(&self) {
+        self.signal(Signal::HUP);
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(child) = &self.child {
             // Not yet waited for, so the pid is still this child's.

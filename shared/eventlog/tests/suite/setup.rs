@@ -60,8 +60,8 @@ async fn presence_that_the_broker_lost_is_made_again_for_those_who_may_not_creat
     let edges = Options { missing: Missing::Await, ..options(&ground.server().url()) };
     let edge = Log::open(edges).await.unwrap();
     ground.server().restart().await;
-    let (me, room) = (EdgeId::fresh(), room("r"));
-    let attach = || edge.attach(&room, &user("ada"), &me, "Ada");
+    let (me, room, ada) = (EdgeId::fresh(), room("r"), user("ada"));
+    let attach = || edge.attach(&room, &ada, &me, "Ada");
     eventually(BOUND, "somewhere to say who is there", attach).await;
     assert_eq!(edge.attached(&room).await.unwrap().len(), 1);
 }
