@@ -148,8 +148,12 @@ async fn serve(
         opened?;
 
     let metrics = Metrics::new();
-    let announcement =
-        Announcement { folder: folder.path().to_owned(), demo: settings.edge.demo.clone(), health: health.clone() };
+    let announcement = Announcement {
+        folder: folder.path().to_owned(),
+        demo: settings.edge.demo.clone(),
+        is_encrypted: settings.edge.tls.cert.is_some(),
+        health: health.clone(),
+    };
     // All of them before the first service starts: what is ready is announced once, and nothing may be missing then.
     let answering = for_accounts.is_some().then(|| health.condition("accounts", "starting"));
     let (telling, caught_up) = (health.condition("notifier", "starting"), health.condition("projector", "starting"));
@@ -180,6 +184,7 @@ async fn serve(
 struct Announcement {
     folder: PathBuf,
     demo: Vec<DemoPerson>,
+    is_encrypted: bool,
     health: Health,
 }
 
@@ -197,12 +202,13 @@ impl Announcement {
 
     fn text(&self, addresses: &[SocketAddr]) -> String {
         let mut text = String::from("\n");
+        let s = if self.is_encrypted { "s" } else { "" };
         for address in addresses {
-            text.push_str(&format!("  Open http://{address}\n"));
+            text.push_str(&format!("  Open http{s}://{address}\n"));
         }
         if let (Some(address), false) = (addresses.first(), self.demo.is_empty()) {
             text.push_str(&format!(
-                "\n  Tokens of the demo people, for clients of your own (ws://{address}/chat/ws):\n"
+                "\n  Tokens of the demo people, for clients of your own (ws{s}://{address}/chat/ws):\n"
             ));
             for person in &self.demo {
                 text.push_str(&format!("  {:<4} {}\n", person.user_id, person.token));

@@ -186,6 +186,64 @@ async fn a_second_edge_finds_its_way_in_by_the_data_folder_and_nobody_else_gets_
     assert!(said(&refused).contains("does not take a connection without a user"), "{}", said(&refused));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_is_erased_from_the_log_by_the_eraser_alone() {
+    let data = folder();
+    let up = Up::start(data.path());
+    up.announced().await;
+    let token = klatch(&["token", "mint", "--dev", "--user", "ada"]);
+    let token = String::from_utf8(token.stdout).expect("a token").trim().to_owned();
+    let url = format!("ws://127.0.0.1:{}/chat/ws", up.port);
+    let ada = klatch_client::Client::builder(url).token(token).connect().await.expect("let in");
+    let room = klatch_domain::RoomId::parse("lobby").expect("an id");
+    ada.join(&room, None).await.expect("joined");
+    let sent = ada.send(&room, "to be forgotten").await.expect("stored");
+    let message = sent.message_id.expect("a message has an id");
+    ada.delete(&room, &message, sent.seq).await.expect("deleted");
+
+    let read = |name: &str| fs::read_to_string(data.path().join("broker").join(name)).expect("readable");
+    let passwords: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(&read("passwords.json")).expect("passwords");
+    let operator = async_nats::ConnectOptions::with_user_and_password("operator".into(), passwords["operator"].clone());
+    let client = operator.connect(read("url")).await.expect("let in");
+    let stream = async_nats::jetstream::new(client).get_stream("CHAT_EVENTS").await.expect("a stream");
+    eventually(UP_WITHIN, "the message to be gone from the log", || async {
+        if stream.get_raw_message(sent.seq.0).await.is_err() { Ok(()) } else { Err("it is there") }
+    })
+    .await;
+    let kept = stream.delete_message(sent.seq.0 - 1).await;
+    assert!(kept.is_err(), "the operator erased an event: {kept:?}");
+}
+
+#[tokio::test]
+async fn over_tls_the_commands_find_their_way_too() {
+    let data = folder();
+    let (authority, port) = (klatch_testkit::Authority::new(), free_port());
+    let files = authority.issue(data.path(), "edge");
+    let trusted = authority.write(&data.path().join("ca.pem"));
+    let mut command = tether::command(KLATCH);
+    command.args(["up", "--dev", "--listen", &format!("127.0.0.1:{port}"), "--data"]).arg(data.path());
+    command.env("KLATCH_EDGE__TLS__CERT", &files.cert).env("KLATCH_EDGE__TLS__KEY", &files.key);
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _up = Up { process: tether::spawn(command).expect("klatch starts"), port, lines: channel().1 };
+    let trusting = |arguments: &[&str]| {
+        let mut command = Command::new(KLATCH);
+        command.args(arguments).env("SSL_CERT_FILE", &trusted).stdin(Stdio::null()).output().expect("klatch starts")
+    };
+    let url = format!("https://127.0.0.1:{port}");
+    eventually(UP_WITHIN, "readiness over https", || async {
+        let health = trusting(&["health", "--url", &url]);
+        if health.status.success() { Ok(()) } else { Err(said(&health)) }
+    })
+    .await;
+    let url = format!("wss://127.0.0.1:{port}/chat/ws");
+    let sent = trusting(&["send", "--dev", "--user", "ada", "--room", "lobby", "--url", &url, "in secret"]);
+    assert!(sent.status.success(), "{}", said(&sent));
+    let plain = klatch(&["health", "--url", &format!("http://127.0.0.1:{port}")]);
+    assert!(!plain.status.success(), "{}", said(&plain));
+}
+
 #[tokio::test]
 async fn two_never_share_a_folder() {
     let data = folder();
