@@ -1,8 +1,8 @@
 //! `klatch up` as an operator meets it: started, asked, interrupted, killed, started again. Real processes throughout.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -21,6 +21,7 @@ const KLATCH: &str = env!("CARGO_BIN_EXE_klatch");
 /// A `klatch up --dev` on a folder; killed when dropped.
 struct Up {
     process: Child,
+    data: PathBuf,
     port: u16,
     lines: Receiver<String>,
 }
@@ -32,12 +33,13 @@ impl Up {
         command.args(["up", "--dev", "--listen", &format!("127.0.0.1:{port}"), "--data"]).arg(data);
         // Where `.tools/bin` is to be found.
         command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let log = File::create(data.join("up.log")).expect("a log file");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut process = tether::spawn(command).expect("klatch starts");
         let (tell, lines) = channel();
         let out = BufReader::new(process.stdout.take().expect("piped"));
         std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
-        Up { process, port, lines }
+        Up { process, data: data.to_owned(), port, lines }
     }
 
     /// What it printed until it was ready, which is its last word.
@@ -47,7 +49,9 @@ impl Up {
             announced.extend(self.lines.try_iter());
             let is_whole = announced.last().is_some_and(|line: &String| line.is_empty()) && announced.len() > 3;
             let seen = announced.join("\n");
-            async move { if is_whole { Ok(()) } else { Err(seen) } }
+            let log = || fs::read_to_string(self.data.join("up.log")).unwrap_or_default();
+            let result = if is_whole { Ok(()) } else { Err(seen + &log()) };
+            async move { result }
         })
         .await;
         announced
@@ -169,7 +173,7 @@ async fn a_second_edge_finds_its_way_in_by_the_data_folder_and_nobody_else_gets_
     edge.args(["edge", "--dev", "--listen", &listen]).env("KLATCH_DATA", data.path());
     edge.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let edge = tether::spawn(edge).expect("klatch starts");
-    let second = Up { process: edge, port, lines: channel().1 };
+    let second = Up { process: edge, data: data.path().to_owned(), port, lines: channel().1 };
     eventually(UP_WITHIN, "the second edge to be ready", || async {
         let health = second.health();
         if health.status.success() { Ok(()) } else { Err(said(&health)) }
@@ -226,7 +230,8 @@ async fn over_tls_the_commands_find_their_way_too() {
     command.env("KLATCH_EDGE__TLS__CERT", &files.cert).env("KLATCH_EDGE__TLS__KEY", &files.key);
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let _up = Up { process: tether::spawn(command).expect("klatch starts"), port, lines: channel().1 };
+    let process = tether::spawn(command).expect("klatch starts");
+    let _up = Up { process, data: data.path().to_owned(), port, lines: channel().1 };
     let trusting = |arguments: &[&str]| {
         let mut command = Command::new(KLATCH);
         command.args(arguments).env("SSL_CERT_FILE", &trusted).stdin(Stdio::null()).output().expect("klatch starts")
