@@ -211,3 +211,91 @@ impl Write for Kernel<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use klatch_testkit::Authority;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, ServerName};
+    use rustls::{ClientConfig, RootCertStore};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::client::TlsStream;
+
+    use super::*;
+    use crate::tls::{Certificate, TlsConfig};
+
+    const BOUND: Duration = Duration::from_secs(30);
+
+    /// Both ends of a connection under TLS.
+    pub(crate) async fn connected(authority: &Authority) -> (Transport, TlsStream<TcpStream>) {
+        let folder = tempfile::tempdir().unwrap();
+        let files = authority.issue(folder.path(), "edge");
+        let config = TlsConfig { cert: Some(files.cert), key: Some(files.key), ..TlsConfig::default() };
+        let certificate = Certificate::open(&config).unwrap().unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let connector = TlsConnector::from(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = async {
+            let tcp = TcpStream::connect(address).await.unwrap();
+            connector.connect(ServerName::from(address.ip()), tcp).await.unwrap()
+        };
+        let server = async { certificate.secure(listener.accept().await.unwrap().0).await.unwrap() };
+        tokio::join!(server, client)
+    }
+
+    /// Reads so many bytes, within a bound.
+    pub(crate) async fn drain(client: &mut TlsStream<TcpStream>, bytes: usize) {
+        let mut read = vec![0; bytes];
+        tokio::time::timeout(BOUND, client.read_exact(&mut read)).await.expect("all that was written").unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_lies_decrypted_is_read_though_the_kernel_has_nothing_more() {
+        let (server, mut client) = connected(&Authority::new()).await;
+        client.write_all(&[7; 10_000]).await.unwrap();
+        client.flush().await.unwrap();
+        let (mut read, mut piece) = (0, [0; 100]);
+        while read < 10_000 {
+            tokio::time::timeout(BOUND, server.readable()).await.expect("something to read").unwrap();
+            match server.try_read(&mut piece) {
+                Ok(some) => read += some,
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_end_is_an_end_with_a_goodbye_and_without() {
+        for says_goodbye in [true, false] {
+            let (server, mut client) = connected(&Authority::new()).await;
+            if says_goodbye {
+                client.shutdown().await.unwrap();
+            } else {
+                drop(client);
+            }
+            let ended = async {
+                loop {
+                    server.readable().await.unwrap();
+                    match server.try_read(&mut [0; 100]) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        done => return done,
+                    }
+                }
+            };
+            match tokio::time::timeout(BOUND, ended).await.expect("an end") {
+                Ok(read) => assert_eq!(read, 0),
+                // It left without having read what the handshake ends with.
+                Err(error) => assert!(!says_goodbye && error.kind() == io::ErrorKind::ConnectionReset, "{error}"),
+            }
+        }
+    }
+}

@@ -106,6 +106,11 @@ const TABLE: &[(&str, Deed, &[&str])] = &[
     ),
     ("take a webhook's jobs", Publish("$JS.API.CONSUMER.MSG.NEXT.CHAT_PUSH.webhook-crm"), &["notifier", "operator"]),
     ("acknowledge the notifier's events", Publish("$JS.ACK.CHAT_EVENTS.notifier.1.1.1.1.0"), &["notifier", "operator"]),
+    (
+        "acknowledge what a projector follows",
+        Publish("$JS.ACK.CHAT_EVENTS.a1b2c3d4.1.1.1.1.0"),
+        &["projector", "operator"],
+    ),
     ("acknowledge a job", Publish("$JS.ACK.CHAT_PUSH.webhook-crm.1.1.1.1.0"), &["notifier", "operator"]),
     // Hearing.
     ("hear everything", Subscribe(">"), &[]),

@@ -165,3 +165,34 @@ fn bytes_of(item: &Item) -> &[u8] {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use klatch_testkit::Authority;
+
+    use super::*;
+    use crate::transport::tests::{connected, drain};
+
+    #[tokio::test]
+    async fn what_tls_still_holds_is_waited_for_like_what_is_queued() {
+        let (server, mut client) = connected(&Authority::new()).await;
+        let outbox = Outbox::new(usize::MAX);
+        let mut writer = Writer::new(Duration::from_secs(60));
+        let frame = frame::text(&[b'x'; 1_000]);
+        let mut written = 0;
+        // Until the kernel takes no more: what came last is encrypted then, and with nobody but TLS.
+        while !writer.is_blocked() {
+            outbox.push(Item::live(frame.clone().into()));
+            written += frame.len();
+            writer.flush(&server, &outbox).unwrap();
+        }
+        assert!(writer.writing.is_empty(), "the kernel was full before TLS was asked");
+        let reading = tokio::spawn(async move { drain(&mut client, written).await });
+        while writer.is_blocked() {
+            server.writable().await.unwrap();
+            writer.unblock();
+            writer.flush(&server, &outbox).unwrap();
+        }
+        reading.await.unwrap();
+    }
+}
