@@ -267,7 +267,12 @@ pub(crate) mod tests {
         while read < 10_000 {
             tokio::time::timeout(BOUND, server.readable()).await.expect("something to read").unwrap();
             match server.try_read(&mut piece) {
-                Ok(some) => read += some,
+                Ok(some) => {
+                    read += some;
+                    // The kernel's readiness is used up, as by somebody who asks it once more.
+                    let Transport::Tls(secured) = &server else { panic!("not under TLS") };
+                    assert_eq!(secured.tcp.try_read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+                }
                 Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
             }
         }
