@@ -177,7 +177,7 @@ test("CORS: the front end of CORS_ORIGIN may ask with GET and POST, no other ori
 
 test("PORT names the port, where no address is given", async () => {
   const [port] = await freePorts(1);
-  const program = new Program(["edge", "--dev", "--nats", await system.broker()], { PORT: String(port) });
+  const program = new Program(["edge", "--dev"], { PORT: String(port), ...system.beside });
   try {
     await program.ready(`http://127.0.0.1:${port}`);
     const [here, there] = [await connect("here", `http://127.0.0.1:${port}`), await client("there", 0)];

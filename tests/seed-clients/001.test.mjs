@@ -347,7 +347,7 @@ test("GET /health", async () => {
 });
 
 test("message.sent goes to the notification service, one a message; receiverId in direct rooms only", async () => {
-  const broker = await connectBroker({ servers: await system.broker() });
+  const broker = await connectBroker(await system.broker("listener"));
   try {
     const published = [];
     broker.subscribe("chat.notify.message.sent", { callback: (_, message) => published.push(message.json()) });

@@ -58,9 +58,15 @@ class System {
     return this.#programs[edge].said;
   }
 
-  /** The broker's address: `klatch up` writes it into its folder. */
-  async broker() {
-    return (await readFile(join(this.#folder, "data", "broker", "url"), "utf8")).trim();
+  /** How to connect to the broker as one of its users: `klatch up` writes address and passwords into its folder. */
+  async broker(user) {
+    const read = (name) => readFile(join(this.#folder, "data", "broker", name), "utf8");
+    return { servers: (await read("url")).trim(), user, pass: JSON.parse(await read("passwords.json"))[user] };
+  }
+
+  /** What lets another edge find that broker, and its own password there. */
+  get beside() {
+    return { KLATCH_DATA: join(this.#folder, "data") };
   }
 
   async startAll() {
@@ -71,9 +77,8 @@ class System {
   /** Starts an edge on the port that it had before; the first one brings broker and projector along. */
   async startEdge(edge) {
     const { http, port } = this.edges[edge];
-    const part = edge === 0 ? ["up", "--data", join(this.#folder, "data")] : ["edge", "--nats", await this.broker()];
-    const args = [...part, ...this.#how, "--listen", `127.0.0.1:${port}`];
-    this.#programs[edge] = new Program(args, this.#variables);
+    const args = [edge === 0 ? "up" : "edge", ...this.#how, "--listen", `127.0.0.1:${port}`];
+    this.#programs[edge] = new Program(args, { ...this.#variables, ...this.beside });
     await this.#programs[edge].ready(http);
   }
 
@@ -89,10 +94,14 @@ class System {
     killed(broker);
   }
 
+  /** Ends it. Nothing that a service tried may have been refused by the broker. */
   async stop() {
     await this.#programs[1]?.stop();
     await this.#programs[0]?.stop();
+    const log = await readFile(join(this.#folder, "data", "broker", "nats-server.log"), "utf8").catch(() => "");
     await rm(this.#folder, { recursive: true, force: true });
+    const refused = log.split("\n").filter((line) => line.includes("Violation"));
+    if (refused.length > 0) throw new Error(`the broker refused what a service tried:\n${refused.join("\n")}`);
   }
 }
 

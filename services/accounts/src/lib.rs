@@ -33,7 +33,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use klatch_eventlog::Log;
+use async_nats::Client;
 use klatch_service::{Condition, Metrics};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -62,9 +62,6 @@ const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// The accounts could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The log is one in memory: nobody could ask.
-    #[error("accounts need a broker")]
-    NoBroker,
     /// The bucket would lose what is stored.
     #[error(transparent)]
     Bucket(OpenError),
@@ -79,26 +76,26 @@ pub enum RunError {
     Service(async_nats::Error),
 }
 
-/// Runs one copy of the accounts until `shutdown`. `ready` says when it answers.
+/// Runs one copy of the accounts until `shutdown`, over a connection of its own: of the log it needs nothing. `ready` says
+/// when it answers.
 ///
 /// What the broker refuses is tried again for ever, more and more slowly; the condition says what.
 pub async fn run(
     config: Config,
-    log: Log,
+    client: Client,
     shutdown: CancellationToken,
     ready: Condition,
     metrics: &Metrics,
 ) -> Result<(), RunError> {
-    let client = log.client().ok_or(RunError::NoBroker)?;
     let numbers = Numbers::register(metrics);
-    let opening = Box::pin(open(client, &config, &ready));
+    let opening = Box::pin(open(&client, &config, &ready));
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
     let (bucket, keys) = opened?;
     let (post, mailer) = Post::open(&config, &bucket, &numbers)?;
     let desk = Arc::new(desk(config, bucket, keys, post, Clock::system(), numbers).await?);
     let mailing = mailer.map(|mailer| tokio::spawn(mailer.run(shutdown.clone())));
     let upkeep = tokio::spawn(upkeep(Arc::clone(&desk), shutdown.clone()));
-    let serving = Serving::start(client, &desk).await.map_err(RunError::Service)?;
+    let serving = Serving::start(&client, &desk).await.map_err(RunError::Service)?;
     ready.ready();
     shutdown.cancelled().await;
     serving.stop().await;
@@ -111,7 +108,7 @@ pub async fn run(
 }
 
 /// The bucket and the keys in it, however long the broker takes.
-async fn open(client: &async_nats::Client, config: &Config, ready: &Condition) -> Result<(Bucket, KeyRing), RunError> {
+async fn open(client: &Client, config: &Config, ready: &Condition) -> Result<(Bucket, KeyRing), RunError> {
     let mut pause = PAUSE;
     loop {
         let reason = match Bucket::open(client, config.replicas).await {

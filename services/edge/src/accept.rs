@@ -21,6 +21,8 @@ use tower_service::Service;
 use crate::http::Peer;
 use crate::hub::Hub;
 use crate::stream::Stream;
+use crate::tls::Certificate;
+use crate::transport::Transport;
 
 /// Bytes of a request's head at most.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -39,8 +41,13 @@ pub(crate) fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener>
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts until the edge drains.
-pub(crate) async fn accept(hub: Arc<Hub>, listener: TcpListener, routes: Router) {
+/// Accepts until the edge drains; with a certificate, over TLS alone.
+pub(crate) async fn accept(
+    hub: Arc<Hub>,
+    listener: TcpListener,
+    routes: Router,
+    certificate: Option<Arc<Certificate>>,
+) {
     loop {
         let accepted = tokio::select! {
             () = hub.draining.cancelled() => return,
@@ -54,7 +61,11 @@ pub(crate) async fn accept(hub: Arc<Hub>, listener: TcpListener, routes: Router)
                     continue;
                 };
                 let _ = tcp.set_nodelay(true);
-                hub.tasks.spawn(serve(hub.clone(), tcp, slot, Peer(peer), routes.clone()));
+                let (hub_too, routes, certificate) = (hub.clone(), routes.clone(), certificate.clone());
+                hub.tasks.spawn(async move {
+                    let Some(transport) = secured(&hub_too, tcp, certificate).await else { return };
+                    serve(hub_too, transport, slot, Peer(peer), routes).await;
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "can't accept a connection");
@@ -64,8 +75,26 @@ pub(crate) async fn accept(hub: Arc<Hub>, listener: TcpListener, routes: Router)
     }
 }
 
-async fn serve(hub: Arc<Hub>, tcp: TcpStream, slot: OwnedSemaphorePermit, peer: Peer, routes: Router) {
-    let (stream, wire) = Stream::new(tcp, Duration::from_millis(hub.config.write_ms_max), slot);
+/// The connection after its handshake, where there is to be one: that has the time of a request's head.
+async fn secured(hub: &Hub, tcp: TcpStream, certificate: Option<Arc<Certificate>>) -> Option<Transport> {
+    let Some(certificate) = certificate else { return Some(Transport::Plain(tcp)) };
+    let within = Duration::from_millis(hub.config.request_head_ms_max);
+    let handshake = tokio::time::timeout(within, certificate.secure(tcp));
+    match hub.draining.run_until_cancelled(handshake).await? {
+        Ok(Ok(transport)) => Some(transport),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_late) => {
+            tracing::debug!("a TLS handshake took too long");
+            None
+        }
+    }
+}
+
+async fn serve(hub: Arc<Hub>, transport: Transport, slot: OwnedSemaphorePermit, peer: Peer, routes: Router) {
+    let (stream, wire) = Stream::new(transport, Duration::from_millis(hub.config.write_ms_max), slot);
     let wire = Arc::downgrade(&wire);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let mut routes = routes.clone();

@@ -6,6 +6,7 @@ use klatch_wire::Limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::tls::TlsConfig;
 use crate::token::{AuthConfig, Secret};
 
 /// The port that Klatch listens on where nothing else is said.
@@ -17,6 +18,8 @@ pub const PORT_DEFAULT: u16 = 5004;
 pub struct Config {
     /// Addresses to listen on; all of them serve the same.
     pub listen: Vec<SocketAddr>,
+    /// TLS for clients, where no proxy before the edge does it.
+    pub tls: TlsConfig,
     /// Who is believed, and by which keys.
     pub auth: AuthConfig,
     /// Origins whose pages may connect with a cookie, exactly as browsers write them (`https://chat.example.com`).
@@ -81,6 +84,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_DEFAULT))],
+            tls: TlsConfig::default(),
             auth: AuthConfig::default(),
             origins: Vec::new(),
             proxies: 0,

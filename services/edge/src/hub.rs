@@ -144,7 +144,7 @@ impl Hub {
 
 fn not_answered(error: QueryError) -> Failure {
     match error {
-        QueryError::NoResponder | QueryError::TimedOut => {
+        QueryError::NoResponder | QueryError::TimedOut | QueryError::Denied(_) => {
             Failure::new(Code::Unavailable, "the views don't answer just now: try again")
         }
         QueryError::Service { code, message } => Failure::new(Code::parse(&code).unwrap_or(Code::Internal), message),

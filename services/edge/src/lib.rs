@@ -37,6 +37,8 @@ mod socket;
 mod socketio;
 mod standing;
 mod stream;
+pub mod tls;
+mod transport;
 mod voice;
 mod watermark;
 
@@ -51,6 +53,7 @@ use klatch_service::{Health, Metrics};
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
+use crate::tls::{BadCertificate, Certificate};
 use crate::token::{BadKeys, Verifier};
 
 /// Why an edge can't run.
@@ -59,6 +62,9 @@ pub enum RunError {
     /// Nobody could be believed.
     #[error(transparent)]
     Keys(#[from] BadKeys),
+    /// The certificate can't be used.
+    #[error(transparent)]
+    Certificate(#[from] BadCertificate),
     /// An address can't be listened on.
     #[error("can't listen on {address}: {cause}")]
     Listen {
@@ -93,15 +99,19 @@ pub async fn run(
     if config.auth.trust_client_identity {
         tracing::warn!("auth.trust_client_identity: clients of older protocols are whoever they say they are");
     }
+    let certificate = Certificate::open(&config.tls)?.map(Arc::new);
     let listeners = listen(&config)?;
     let hub = Arc::new(Hub::new(config, log, verifier, health, metrics::Metrics::new(metrics)));
     bound(&listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect::<Vec<_>>());
 
     let background = CancellationToken::new();
     let upkeep = tokio::spawn(background.clone().run_until_cancelled_owned(upkeep(hub.clone())));
+    if let Some(certificate) = certificate.clone() {
+        tokio::spawn(background.clone().run_until_cancelled_owned(certificate.keep()));
+    }
     let routes = http::routes(hub.clone());
     for listener in listeners {
-        tokio::spawn(accept::accept(hub.clone(), listener, routes.clone()));
+        tokio::spawn(accept::accept(hub.clone(), listener, routes.clone(), certificate.clone()));
     }
 
     shutdown.cancelled().await;

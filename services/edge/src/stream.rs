@@ -1,4 +1,4 @@
-//! A client's TCP connection, whoever reads and writes it: its owner can see how much of what was said is with the
+//! A client's connection, whoever reads and writes it: its owner can see how much of what was said is with the
 //! kernel, and can end it.
 //!
 //! Both are needed because Socket.IO's library owns its WebSockets: it neither says when an event is out, nor can it end
@@ -6,23 +6,22 @@
 
 use std::fmt;
 use std::io;
-use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
+
+use crate::transport::Transport;
 
 /// What there is to know and do about a connection. Others hold it weakly or for a moment: it keeps the file descriptor.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    tcp: TcpStream,
+    transport: Transport,
     /// The next answer is the last one before frames.
     upgrades: AtomicBool,
     events_out: AtomicU64,
@@ -40,8 +39,7 @@ pub(crate) trait Progress: fmt::Debug + Send + Sync {
 impl Wire {
     /// Ends both directions at once: who reads it finds the end, who writes an error.
     pub(crate) fn cut(&self) {
-        // Fails only where it has ended already.
-        let _ = SockRef::from(&self.tcp).shutdown(Shutdown::Both);
+        self.transport.cut();
     }
 
     /// Events of Socket.IO that the kernel has taken whole.
@@ -72,7 +70,7 @@ impl Wire {
 /// What is read and written.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    /// None: the TCP stream was taken out.
+    /// None: the transport was taken out.
     wire: Option<Arc<Wire>>,
     frames: Frames,
     write_within: Duration,
@@ -82,9 +80,9 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// A client that takes nothing of what is written to it for `write_within` is cut.
-    pub(crate) fn new(tcp: TcpStream, write_within: Duration, slot: OwnedSemaphorePermit) -> (Self, Arc<Wire>) {
+    pub(crate) fn new(transport: Transport, write_within: Duration, slot: OwnedSemaphorePermit) -> (Self, Arc<Wire>) {
         let wire = Arc::new(Wire {
-            tcp,
+            transport,
             upgrades: AtomicBool::new(false),
             events_out: AtomicU64::new(0),
             listener: Mutex::default(),
@@ -94,8 +92,22 @@ impl Stream {
     }
 
     /// For the edge's own WebSocket, which reads and writes by itself. None while somebody else holds the wire.
-    pub(crate) fn into_tcp(mut self) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-        Arc::into_inner(self.wire.take()?).map(|wire| (wire.tcp, wire.slot))
+    pub(crate) fn into_transport(mut self) -> Option<(Transport, OwnedSemaphorePermit)> {
+        Arc::into_inner(self.wire.take()?).map(|wire| (wire.transport, wire.slot))
+    }
+
+    /// Waits for room with the kernel, as long as the client's patience is.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.wire()?.transport.poll_write_ready(cx)?.is_pending() {
+            let write_within = self.write_within;
+            let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(write_within)));
+            ready!(stalled.as_mut().poll(cx));
+            // The half that reads ends, too, and with it whatever waits for that.
+            self.wire()?.cut();
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        self.stalled = None;
+        Poll::Ready(Ok(()))
     }
 
     fn wire(&self) -> io::Result<&Wire> {
@@ -116,8 +128,8 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let wire = self.wire()?;
         loop {
-            ready!(wire.tcp.poll_read_ready(cx))?;
-            match wire.tcp.try_read(buf.initialize_unfilled()) {
+            ready!(wire.transport.poll_read_ready(cx))?;
+            match wire.transport.try_read(buf.initialize_unfilled()) {
                 Ok(read) => {
                     buf.advance(read);
                     return Poll::Ready(Ok(()));
@@ -132,16 +144,8 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         loop {
-            if self.wire()?.tcp.poll_write_ready(cx)?.is_pending() {
-                let write_within = self.write_within;
-                let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(write_within)));
-                ready!(stalled.as_mut().poll(cx));
-                // The half that reads ends, too, and with it whatever waits for that.
-                self.wire()?.cut();
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-            }
-            self.stalled = None;
-            match self.wire()?.tcp.try_write(buf) {
+            ready!(self.poll_room(cx))?;
+            match self.wire()?.transport.try_write(buf) {
                 Ok(written) => {
                     if self.wire()?.upgrades.load(Ordering::Acquire) {
                         let events = self.frames.took(&buf[..written]);
@@ -155,12 +159,17 @@ impl AsyncWrite for Stream {
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            match self.wire()?.transport.try_flush() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.poll_room(cx))?,
+                done => return Poll::Ready(done),
+            }
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(SockRef::from(&self.wire()?.tcp).shutdown(Shutdown::Write))
+        Poll::Ready(self.wire()?.transport.shut_down())
     }
 }
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use klatch_eventlog::Log;
 use klatch_service::{Health, Metrics, shutdown, telemetry};
 
+use crate::broker::User;
 use crate::settings::{self, NatsFlag};
 use crate::{AnyError, demo};
 
@@ -29,15 +29,16 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, AnyError> {
     let mut settings = settings::read(file, args.nats.layers())?.value;
-    let options = settings.log_options("klatch-accounts", None);
+    let options = settings.log_options(User::Accounts, None)?;
     if args.dev {
         demo::apply_to_accounts(&mut settings.accounts, &options.servers)?;
     }
     telemetry::init(&settings.telemetry)?;
     settings::tell_ignored_variables();
     let shutdown = shutdown::on_signals()?;
-    let Some(log) = shutdown.run_until_cancelled(Log::open(options)).await else { return Ok(ExitCode::SUCCESS) };
+    let connecting = klatch_eventlog::connect(&options);
+    let Some(client) = shutdown.run_until_cancelled(connecting).await else { return Ok(ExitCode::SUCCESS) };
     let ready = Health::new().condition("accounts", "starting");
-    klatch_accounts::run(settings.accounts(), log?, shutdown, ready, &Metrics::new()).await?;
+    klatch_accounts::run(settings.accounts(), client?, shutdown, ready, &Metrics::new()).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,11 +3,13 @@
 //! - It listens on 127.0.0.1 only, on a port that stays the same while we are up.
 //! - It has a process group of its own, so Ctrl-C doesn't reach it, and dies with us even when we are killed (where there
 //!   is `setpriv`); one that was left behind nevertheless is found by its pid file and stopped first.
+//! - It knows the users of `nats/users.conf` and nobody else; their passwords are made once and lie beside the streams.
 //! - When it dies by itself it is started again, at once and then ever more slowly.
 
 mod binary;
 mod leftover;
 mod process;
+mod users;
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -22,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 use crate::data_folder::DataFolder;
 
 pub(crate) use binary::BinaryError;
+pub(crate) use users::{Passwords, PasswordsError, User};
+
 use leftover::PidFile;
 use process::{Process, Spec};
 
@@ -42,6 +46,8 @@ const STEADY_AFTER: Duration = Duration::from_secs(30);
 pub(crate) enum BrokerError {
     #[error(transparent)]
     Binary(#[from] BinaryError),
+    #[error(transparent)]
+    Passwords(#[from] PasswordsError),
     #[error("the broker left on this folder could not be stopped: {0}")]
     Leftover(io::Error),
     #[error("nats-server could not be started: {0}")]
@@ -54,10 +60,19 @@ pub(crate) enum BrokerError {
     NoPort,
 }
 
+/// How to get into a broker that a `klatch up` runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    /// Where clients connect.
+    pub(crate) url: String,
+    /// None where everybody is let in.
+    pub(crate) passwords: Option<Passwords>,
+}
+
 /// A nats-server that is up, and kept so.
 #[derive(Debug)]
 pub(crate) struct Broker {
-    url: String,
+    access: Access,
     stop: CancellationToken,
     supervision: JoinHandle<()>,
 }
@@ -76,22 +91,24 @@ impl Broker {
         let binary = finding.await.map_err(|error| BrokerError::Start(io::Error::other(error)))??;
 
         let pid_file = PidFile::in_folder(&store);
-        let mut spec = Spec { binary, store, port: 0 };
+        let passwords = Passwords::find_or_make(&store)?;
+        let mut spec = Spec { binary, store, port: 0, passwords };
         leftover::stop(&pid_file, &spec.config()).await.map_err(BrokerError::Leftover)?;
         let process = start_on_a_free_port(&mut spec, &pid_file).await?;
         std::fs::write(spec.store.join(URL_FILE), spec.url()).map_err(BrokerError::Start)?;
         tracing::info!(url = spec.url(), binary = %spec.binary.display(), "broker up");
         condition.ready();
 
-        let (url, stop) = (spec.url(), CancellationToken::new());
+        let access = Access { url: spec.url(), passwords: Some(spec.passwords.clone()) };
+        let stop = CancellationToken::new();
         let supervisor = Supervisor { spec, pid_file, condition, stop: stop.clone() };
         let supervision = tokio::spawn(supervisor.run(process));
-        Ok(Broker { url, stop, supervision })
+        Ok(Broker { access, stop, supervision })
     }
 
-    /// Where clients connect.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
+    /// How to connect to it.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
     }
 
     /// Stops it and waits until it is gone.
@@ -103,9 +120,13 @@ impl Broker {
     }
 }
 
-/// Where the broker of a `klatch up` on `data` takes clients; none where none runs.
-pub(crate) fn url_of(data: &Path) -> Option<String> {
-    std::fs::read_to_string(data.join("broker").join(URL_FILE)).ok()
+/// How to get into the broker of a `klatch up` on `data`; none where none runs.
+pub(crate) fn access_to(data: &Path) -> Result<Option<Access>, PasswordsError> {
+    let store = data.join("broker");
+    match std::fs::read_to_string(store.join(URL_FILE)) {
+        Ok(url) => Ok(Some(Access { url, passwords: Passwords::find(&store)? })),
+        Err(_) => Ok(None),
+    }
 }
 
 async fn start_on_a_free_port(spec: &mut Spec, pid_file: &PidFile) -> Result<Process, BrokerError> {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use klatch_eventlog::Log;
 use klatch_service::{Health, Metrics, shutdown, telemetry};
 
+use crate::broker::User;
 use crate::settings::{self, ListenFlag, NatsFlag};
 use crate::{AnyError, demo};
 
@@ -38,7 +39,7 @@ pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Any
     telemetry::init(&settings.telemetry)?;
     settings::tell_ignored_variables();
     let shutdown = shutdown::on_signals()?;
-    let opening = Log::open(settings.log_options("klatch-edge", None));
+    let opening = Log::open(settings.log_options(User::Edge, None)?);
     let Some(log) = shutdown.run_until_cancelled(opening).await else { return Ok(ExitCode::SUCCESS) };
     let bound = |addresses: &[std::net::SocketAddr]| tracing::info!(?addresses, "listening");
     klatch_edge::run(settings.edge, log?, Health::new(), &Metrics::new(), bound, shutdown).await?;

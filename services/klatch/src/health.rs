@@ -7,6 +7,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::{Request, Uri};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
@@ -21,15 +22,15 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 #[derive(clap::Args)]
 #[command(after_help = "Exit code: 0 ready, 1 not ready or not there. Good as a container's health check.")]
 pub(crate) struct Args {
-    /// The server's address
+    /// The server's address; with https:// its certificate must be good for that name, by the system's authorities
     #[arg(long, default_value = "http://127.0.0.1:5004")]
     url: String,
 }
 
 pub(crate) async fn run(args: Args) -> Result<ExitCode, AnyError> {
     let address: Uri = format!("{}/readyz", args.url.trim_end_matches('/')).parse()?;
-    if address.scheme_str() != Some("http") {
-        return Err(format!("--url {}: only http:// addresses can be asked", args.url).into());
+    if !matches!(address.scheme_str(), Some("http" | "https")) {
+        return Err(format!("--url {}: only http:// and https:// addresses can be asked", args.url).into());
     }
     let (is_ready, report) = match timeout(ANSWER_WITHIN, ask(address)).await {
         Ok(Ok(answer)) => answer,
@@ -46,9 +47,16 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, AnyError> {
 }
 
 async fn ask(address: Uri) -> Result<(bool, Value), AnyError> {
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let request = Request::get(address).body(Empty::new())?;
-    let response = client.request(request).await.map_err(innermost)?;
+    let is_encrypted = address.scheme_str() == Some("https");
+    let request = Request::get(address).body(Empty::<Bytes>::new())?;
+    let builder = Client::builder(TokioExecutor::new());
+    let asked = if is_encrypted {
+        let connector = HttpsConnectorBuilder::new().with_native_roots()?.https_only().enable_http1().build();
+        builder.build(connector).request(request).await
+    } else {
+        builder.build_http().request(request).await
+    };
+    let response = asked.map_err(innermost)?;
     let is_ready = response.status().is_success();
     let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await?.to_bytes();
     Ok((is_ready, serde_json::from_slice(&body).unwrap_or_default()))

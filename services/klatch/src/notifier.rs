@@ -7,6 +7,7 @@ use klatch_eventlog::Log;
 use klatch_service::{Health, Metrics, shutdown, telemetry};
 
 use crate::AnyError;
+use crate::broker::User;
 use crate::settings::{self, NatsFlag};
 
 /// Run a notifier alone: what tells other systems of messages, on NATS and by webhooks
@@ -29,7 +30,7 @@ pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Any
     telemetry::init(&settings.telemetry)?;
     settings::tell_ignored_variables();
     let shutdown = shutdown::on_signals()?;
-    let opening = Log::open(settings.log_options("klatch-notifier", None));
+    let opening = Log::open(settings.log_options(User::Notifier, None)?);
     let Some(log) = shutdown.run_until_cancelled(opening).await else { return Ok(ExitCode::SUCCESS) };
     let ready = Health::new().condition("notifier", "starting");
     klatch_notifier::run(settings.notifier, log?, shutdown, ready, &Metrics::new()).await?;

@@ -7,6 +7,7 @@ use klatch_eventlog::Log;
 use klatch_service::{Health, Metrics, shutdown, telemetry};
 
 use crate::AnyError;
+use crate::broker::User;
 use crate::settings::{self, DataFlag, NatsFlag};
 
 /// Run a projector alone: what answers for history, rooms and members
@@ -29,9 +30,12 @@ pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Any
     telemetry::init(&settings.telemetry)?;
     settings::tell_ignored_variables();
     let shutdown = shutdown::on_signals()?;
-    let opening = Log::open(settings.log_options("klatch-projector", None));
-    let Some(log) = shutdown.run_until_cancelled(opening).await else { return Ok(ExitCode::SUCCESS) };
+    let (reading, erasing) = (settings.log_options(User::Projector, None)?, settings.log_options(User::Eraser, None)?);
+    // One after the other: the first creates what the second finds.
+    let opening = async { Ok::<_, AnyError>((Log::open(reading).await?, Log::open(erasing).await?)) };
+    let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(ExitCode::SUCCESS) };
+    let (log, erasing) = opened?;
     let ready = Health::new().condition("projector", "starting");
-    klatch_projector::run(settings.projector, log?, shutdown, ready, &Metrics::new()).await?;
+    klatch_projector::run(settings.projector, log, erasing, shutdown, ready, &Metrics::new()).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,9 +1,11 @@
 //! Everything that Klatch can be told, in one tree, and the ways to tell it.
 
+#[path = "settings/broker.rs"]
+mod broker_settings;
+
 use std::env;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use klatch_eventlog::Options;
 use klatch_service::config::{Alias, ConfigError, Environment, Layer, Loaded, Setting, load};
@@ -11,7 +13,9 @@ use klatch_service::telemetry::TelemetryConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::broker;
+use crate::AnyError;
+use crate::broker::{self, Access, User};
+pub(crate) use broker_settings::BrokerSettings;
 
 /// Read from the working folder unless another is named.
 pub(crate) const FILE_DEFAULT: &str = "klatch.toml";
@@ -36,25 +40,6 @@ pub(crate) struct Settings {
     pub(crate) notifier: klatch_notifier::Config,
 }
 
-/// Which NATS server to use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct BrokerSettings {
-    /// The address of a server (2.15 or newer, JetStream on) that is there already, like "nats://10.0.0.5:4222"; several
-    /// with commas. Without it `klatch up` runs its own, and the other services look on 127.0.0.1:4222.
-    pub(crate) url: Option<String>,
-    /// The nats-server program for `klatch up` to run, where it is not to look for one.
-    pub(crate) nats_server: Option<PathBuf>,
-    /// How many servers of a cluster hold each stream, where Klatch creates it: 1, 3 or 5.
-    pub(crate) replicas: usize,
-}
-
-impl Default for BrokerSettings {
-    fn default() -> BrokerSettings {
-        BrokerSettings { url: None, nats_server: None, replicas: 1 }
-    }
-}
-
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -75,17 +60,14 @@ impl Settings {
         klatch_accounts::Config { replicas: self.broker.replicas, ..self.accounts.clone() }
     }
 
-    /// How the service `name` opens the log: at `url`, else where the settings say, else at the broker of a `klatch up`
-    /// that runs on the same data folder, else at NATS's usual port on this machine.
-    pub(crate) fn log_options(&self, name: &str, url: Option<&str>) -> Options {
-        let mut options = Options { name: name.to_owned(), replicas: self.broker.replicas, ..Options::default() };
-        let told = url.or(self.broker.url.as_deref()).map(str::to_owned);
-        if let Some(url) = told.or_else(|| broker::url_of(&self.data)) {
-            options.servers = url;
-        }
-        // A broker that starts beside us (compose, a unit file) may recover a large store first.
-        options.open_deadline = options.open_deadline.max(Duration::from_secs(60));
-        options
+    /// How `user` opens the log: at `own`, the broker that this process runs; else where the settings say; else at the
+    /// broker of a `klatch up` that runs on the same data folder; else at NATS's usual port on this machine.
+    pub(crate) fn log_options(&self, user: User, own: Option<&Access>) -> Result<Options, AnyError> {
+        let found = match (own, &self.broker.url) {
+            (None, None) => broker::access_to(&self.data)?,
+            _ => None,
+        };
+        Ok(self.broker.options(user, own.or(found.as_ref()))?)
     }
 }
 
@@ -100,8 +82,23 @@ const ENVIRONMENT: Environment<'static> = Environment {
         Alias { variable: "MESSAGE_HISTORY_TTL", key: "projector.history_age_s_max", convert: as_it_is },
         Alias { variable: "MAX_CONNECTIONS_PER_USER", key: "edge.limits.connections_per_user_max", convert: as_it_is },
     ],
-    // Read by the command line, and by the tests of this repository.
-    not_settings: &["KLATCH_CONFIG", "KLATCH_TOKEN", "KLATCH_URL", "KLATCH_BIN"],
+    // Read by the command line, by the tests of this repository, and by a nats-server with the configuration in nats/.
+    not_settings: &[
+        "KLATCH_CONFIG",
+        "KLATCH_TOKEN",
+        "KLATCH_URL",
+        "KLATCH_BIN",
+        "KLATCH_BROKER_NAME",
+        "KLATCH_BROKER_LISTEN",
+        "KLATCH_BROKER_STORE",
+        "KLATCH_BROKER_PASSWORD_EDGE",
+        "KLATCH_BROKER_PASSWORD_PROJECTOR",
+        "KLATCH_BROKER_PASSWORD_ERASER",
+        "KLATCH_BROKER_PASSWORD_ACCOUNTS",
+        "KLATCH_BROKER_PASSWORD_NOTIFIER",
+        "KLATCH_BROKER_PASSWORD_OPERATOR",
+        "KLATCH_BROKER_PASSWORD_LISTENER",
+    ],
 };
 
 /// Variables of chat services that Klatch stands in for: their stores and queues are no more.
@@ -203,6 +200,11 @@ mod tests {
             ("KLATCH_NATS_SERVER", "/opt/nats-server"),
             ("KLATCH_EDGE__LIMITS__FRAME_BYTES_MAX", "1024"),
             ("KLATCH_TOKEN", "not a setting"),
+            ("KLATCH_BROKER_PASSWORD_EDGE", "\"not a setting\""),
+            ("KLATCH_BROKER__USER", "edge"),
+            ("KLATCH_BROKER__PASSWORD", "swordfish"),
+            ("KLATCH_BROKER__ERASER__USER", "eraser"),
+            ("KLATCH_BROKER__TLS__CA", "/etc/klatch/ca.pem"),
             (
                 "KLATCH_NOTIFIER__WEBHOOKS",
                 r#"[{ name = "crm", url = "https://crm.example/hook", secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"] }]"#,
@@ -218,6 +220,10 @@ mod tests {
         assert_eq!(settings.edge.origins, ["https://a.example", "https://b.example"]);
         assert_eq!(settings.broker.nats_server, Some("/opt/nats-server".into()));
         assert_eq!(settings.edge.limits.frame_bytes_max, 1024);
+        assert_eq!(settings.broker.user.as_deref(), Some("edge"));
+        assert_eq!(settings.broker.password, Some(klatch_service::Secret::new("swordfish")));
+        assert_eq!(settings.broker.eraser.user.as_deref(), Some("eraser"));
+        assert_eq!(settings.broker.tls.ca, Some("/etc/klatch/ca.pem".into()));
         assert_eq!(settings.notifier.webhooks[0].name.as_str(), "crm");
         assert!(matches!(settings.edge.auth.keys[..], [KeyConfig::HS256 { .. }]), "{:?}", settings.edge.auth.keys);
     }
@@ -228,7 +234,8 @@ mod tests {
         let layers =
             [vec![Layer::toml("klatch.toml", "broker.url = \"nats://file:1\"").expect("TOML")], flags.layers()];
         let settings = load::<Settings>(layers.concat()).expect("all is well").value;
-        assert_eq!(settings.log_options("x", None).servers, "nats://flag:1");
-        assert_eq!(settings.log_options("x", Some("nats://own:1")).servers, "nats://own:1");
+        let servers = |own| settings.log_options(User::Edge, own).expect("good").servers;
+        assert_eq!(servers(None), "nats://flag:1");
+        assert_eq!(servers(Some(&Access { url: "nats://own:1".into(), passwords: None })), "nats://own:1");
     }
 }

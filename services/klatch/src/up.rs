@@ -17,7 +17,7 @@ use klatch_service::config::Layer;
 use klatch_service::{Health, Metrics, shutdown, telemetry};
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::Broker;
+use crate::broker::{Access, Broker, User};
 use crate::data_folder::DataFolder;
 use crate::settings::{self, DataFlag, ListenFlag, NatsFlag, Settings};
 use crate::supervision::Services;
@@ -81,8 +81,8 @@ pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Any
         return Ok(ExitCode::SUCCESS);
     };
     let (folder, broker) = prepared?;
-    let url = broker.as_ref().map(|broker| broker.url().to_owned());
-    let served = serve(&settings, &folder, url.as_deref(), &health, &shutdown).await;
+    let access = broker.as_ref().map(|broker| broker.access().clone());
+    let served = serve(&settings, &folder, access.as_ref(), &health, &shutdown).await;
     if let Some(broker) = broker {
         broker.stop().await;
     }
@@ -107,31 +107,53 @@ async fn prepare(settings: &mut Settings, health: &Health) -> Result<(DataFolder
     Ok((folder, Some(broker)))
 }
 
+/// A connection each, under a user each: a fold under full load must not stand in the way of a command, and nobody is to
+/// do what is another's.
+struct Opened {
+    edge: Log,
+    projector: Log,
+    eraser: Log,
+    /// None where there are no accounts.
+    accounts: Option<async_nats::Client>,
+    notifier: Log,
+}
+
+async fn open(settings: &Settings, access: Option<&Access>) -> Result<Opened, AnyError> {
+    let options = |user| settings.log_options(user, access);
+    // First, for it creates the streams.
+    let projector = Log::open(options(User::Projector)?).await?;
+    let accounts = match settings.edge.auth.has_accounts() {
+        true => Some(klatch_eventlog::connect(&options(User::Accounts)?).await?),
+        false => None,
+    };
+    Ok(Opened {
+        projector,
+        eraser: Log::open(options(User::Eraser)?).await?,
+        edge: Log::open(options(User::Edge)?).await?,
+        accounts,
+        notifier: Log::open(options(User::Notifier)?).await?,
+    })
+}
+
 /// Runs the services until `shutdown`, or until one of them fails.
 async fn serve(
     settings: &Settings,
     folder: &DataFolder,
-    url: Option<&str>,
+    access: Option<&Access>,
     health: &Health,
     shutdown: &CancellationToken,
 ) -> Result<(), AnyError> {
-    // A connection each: a fold under full load must not stand in the way of a command.
-    let opening = async {
-        let for_edge = Log::open(settings.log_options("klatch-edge", url)).await?;
-        let for_projector = Log::open(settings.log_options("klatch-projector", url)).await?;
-        let for_accounts = match settings.edge.auth.has_accounts() {
-            true => Some(Log::open(settings.log_options("klatch-accounts", url)).await?),
-            false => None,
-        };
-        let for_notifier = Log::open(settings.log_options("klatch-notifier", url)).await?;
-        Ok::<_, AnyError>((for_edge, for_projector, for_accounts, for_notifier))
-    };
-    let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
-    let (for_edge, for_projector, for_accounts, for_notifier) = opened?;
+    let Some(opened) = shutdown.run_until_cancelled(Box::pin(open(settings, access))).await else { return Ok(()) };
+    let Opened { edge: for_edge, projector: for_projector, eraser, accounts: for_accounts, notifier: for_notifier } =
+        opened?;
 
     let metrics = Metrics::new();
-    let announcement =
-        Announcement { folder: folder.path().to_owned(), demo: settings.edge.demo.clone(), health: health.clone() };
+    let announcement = Announcement {
+        folder: folder.path().to_owned(),
+        demo: settings.edge.demo.clone(),
+        is_encrypted: settings.edge.tls.cert.is_some(),
+        health: health.clone(),
+    };
     // All of them before the first service starts: what is ready is announced once, and nothing may be missing then.
     let answering = for_accounts.is_some().then(|| health.condition("accounts", "starting"));
     let (telling, caught_up) = (health.condition("notifier", "starting"), health.condition("projector", "starting"));
@@ -141,10 +163,10 @@ async fn serve(
         let bound = |addresses: &[SocketAddr]| announcement.make_when_ready(addresses);
         Ok(klatch_edge::run(edge, for_edge, edge_health, &edge_metrics, bound, stop).await?)
     });
-    if let Some((log, answering)) = for_accounts.zip(answering) {
+    if let Some((client, answering)) = for_accounts.zip(answering) {
         let (accounts, accounts_metrics) = (settings.accounts(), metrics.clone());
         services.start("accounts", ACCOUNTS_PATIENCE, |stop| async move {
-            Ok(klatch_accounts::run(accounts, log, stop, answering, &accounts_metrics).await?)
+            Ok(klatch_accounts::run(accounts, client, stop, answering, &accounts_metrics).await?)
         });
     }
     let (notifier, notifier_metrics) = (settings.notifier.clone(), metrics.clone());
@@ -153,7 +175,7 @@ async fn serve(
     });
     let projector = settings.projector.clone();
     services.start("projector", PROJECTOR_PATIENCE, |stop| async move {
-        Ok(klatch_projector::run(projector, for_projector, stop, caught_up, &metrics).await?)
+        Ok(klatch_projector::run(projector, for_projector, eraser, stop, caught_up, &metrics).await?)
     });
     services.until(shutdown).await
 }
@@ -162,6 +184,7 @@ async fn serve(
 struct Announcement {
     folder: PathBuf,
     demo: Vec<DemoPerson>,
+    is_encrypted: bool,
     health: Health,
 }
 
@@ -179,12 +202,13 @@ impl Announcement {
 
     fn text(&self, addresses: &[SocketAddr]) -> String {
         let mut text = String::from("\n");
+        let s = if self.is_encrypted { "s" } else { "" };
         for address in addresses {
-            text.push_str(&format!("  Open http://{address}\n"));
+            text.push_str(&format!("  Open http{s}://{address}\n"));
         }
         if let (Some(address), false) = (addresses.first(), self.demo.is_empty()) {
             text.push_str(&format!(
-                "\n  Tokens of the demo people, for clients of your own (ws://{address}/chat/ws):\n"
+                "\n  Tokens of the demo people, for clients of your own (ws{s}://{address}/chat/ws):\n"
             ));
             for person in &self.demo {
                 text.push_str(&format!("  {:<4} {}\n", person.user_id, person.token));

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use klatch_eventlog::Log;
 
 use crate::AnyError;
+use crate::broker::User;
 use crate::settings::{self, DataFlag, NatsFlag};
 
 /// Fold the log afresh, and compare with what the running projector answers from
@@ -29,7 +30,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, AnyError> {
     let settings = settings::read(file, [args.nats.layers(), args.data.layers()].concat())?.value;
-    let log = Log::open(settings.log_options("klatch-verify", None)).await?;
+    let log = Log::open(settings.log_options(User::Operator, None)?).await?;
     let verdict = klatch_projector::verify(&log, &env::temp_dir()).await?;
     let position = verdict.position;
     if verdict.agrees() {

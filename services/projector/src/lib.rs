@@ -61,10 +61,14 @@ pub enum RunError {
 /// from its checkpoint, erases what was deleted, and makes the views anew whenever they are in doubt. `ready` says when
 /// everything is folded up to where the stream ended at the start, and until then how far it is.
 ///
+/// `erasing` is the same log under a user who may delete messages, which the one of `log` need not; a clone of `log` will do
+/// where there are no users.
+///
 /// What the log or the disk refuse is tried again for ever, more and more slowly; the condition says what.
 pub async fn run(
     config: Config,
     log: Log,
+    erasing: Log,
     shutdown: CancellationToken,
     ready: Condition,
     metrics: &Metrics,
@@ -77,7 +81,7 @@ pub async fn run(
         // A log in memory has no one who could ask.
         None => None,
     };
-    let eraser = eraser::run(log.clone(), Arc::clone(&board), config.dir.clone(), numbers.clone(), shutdown.clone());
+    let eraser = eraser::run(erasing, Arc::clone(&board), config.dir.clone(), numbers.clone(), shutdown.clone());
     let eraser = tokio::spawn(eraser);
     let departed = tokio::spawn(departed::forget(log.clone(), shutdown.clone()));
     fold_for_ever(&config, &log, &board, &numbers, &shutdown).await;

@@ -44,8 +44,8 @@ impl Builder {
     /// Connects, and returns once the server has said welcome. It is tried again and again until
     /// [`Limits::first_connect_ms_max`], unless the server says that it won't have us.
     pub async fn connect(self) -> Result<Client, Failure> {
-        if !self.url.starts_with("ws://") {
-            return Err(Failure::BadAddress(format!("{:?} is no ws:// address", self.url)));
+        if !["ws://", "wss://"].iter().any(|scheme| self.url.starts_with(scheme)) {
+            return Err(Failure::BadAddress(format!("{:?} is no ws:// or wss:// address", self.url)));
         }
         let Builder { url, token, limits } = self;
         let (inbox, events) = Inbox::new(limits.events_max);

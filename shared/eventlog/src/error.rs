@@ -15,9 +15,25 @@ pub enum OpenError {
         /// The last cause.
         cause: String,
     },
+    /// The server wants somebody else.
+    #[error("the NATS server at {servers} does not take {who}: {cause}")]
+    NotTaken {
+        /// The addresses tried.
+        servers: String,
+        /// As whom.
+        who: String,
+        /// What the server said.
+        cause: String,
+    },
+    /// The server refuses what opening needs.
+    #[error("{0}")]
+    Denied(String),
     /// The credentials can't be read.
     #[error("the NATS credentials can't be used: {0}")]
     Credentials(String),
+    /// A file that TLS needs can't be read.
+    #[error("TLS to NATS can't be set up: {0}")]
+    Tls(String),
     /// A stream is there, but differs from what it must be.
     #[error("stream {stream} is not as it must be: {differences}")]
     Drift {
@@ -114,6 +130,9 @@ pub enum QueryError {
     /// No answer in time.
     #[error("no answer in time")]
     TimedOut,
+    /// The server let the question not through: our NATS user may not ask it.
+    #[error("{0}")]
+    Denied(String),
     /// The service answered with an error.
     #[error("{code}: {message}")]
     Service {

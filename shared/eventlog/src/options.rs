@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::streams::Stream;
+
 /// How to prove to the server who we are.
 #[derive(Clone)]
 pub enum Credentials {
@@ -27,6 +29,35 @@ impl fmt::Debug for Credentials {
     }
 }
 
+impl Credentials {
+    /// Who that is, to be told to people.
+    pub(crate) fn who(&self) -> String {
+        match self {
+            Credentials::File(path) => format!("whoever {} is of", path.display()),
+            Credentials::UserPassword { user, .. } => format!("the user {user:?} with this password"),
+        }
+    }
+}
+
+/// TLS to the server. The files are read anew for each connection, so a renewed certificate holds from the next reconnect
+/// on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Who signs the servers' certificates, as PEM; the system's own authorities where none is named.
+    pub ca: Option<PathBuf>,
+    /// Our own certificate and its key, as PEM, for servers that ask for one.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// What opening does about a stream that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Creates it.
+    Create,
+    /// Waits, under the deadline, until somebody else has created it.
+    Await,
+}
+
 /// How to open the log.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -38,6 +69,13 @@ pub struct Options {
     pub credentials: Option<Credentials>,
     /// What our inboxes begin with, where our NATS user may only subscribe to such; the library's `_INBOX` else.
     pub inbox_prefix: Option<String>,
+    /// How to encrypt the connection. None: only where the server or the address (`tls://`) asks for it, and with the
+    /// system's own authorities.
+    pub tls: Option<Tls>,
+    /// The streams that this log works with; opening looks at these and no others. The events must be among them.
+    pub streams: Vec<Stream>,
+    /// What to do where one of them is not there.
+    pub missing: Missing,
     /// Copies of each stream, where this log is the one to create it: 1 or 3.
     pub replicas: usize,
     /// How long opening may take: connecting, and setting up each stream.
@@ -69,6 +107,9 @@ impl Default for Options {
             name: "klatch".to_owned(),
             credentials: None,
             inbox_prefix: None,
+            tls: None,
+            streams: Stream::ALL.to_vec(),
+            missing: Missing::Create,
             replicas: 1,
             open_deadline: Duration::from_secs(10),
             read_in_flight_max: 64,

@@ -9,7 +9,7 @@ pub(crate) const EPOCH_KEY: &str = "klatch.epoch";
 
 /// The streams of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Stream {
+pub enum Stream {
     /// Everything that happened.
     Events,
     /// How far each person got.
@@ -23,9 +23,11 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    pub(crate) const ALL: [Stream; 5] = [Stream::Events, Stream::Marks, Stream::Presence, Stream::Push, Stream::Dead];
+    /// All there are.
+    pub const ALL: [Stream; 5] = [Stream::Events, Stream::Marks, Stream::Presence, Stream::Push, Stream::Dead];
 
-    pub(crate) fn name(self) -> &'static str {
+    /// What it is called at the server.
+    pub fn name(self) -> &'static str {
         match self {
             Stream::Events => "CHAT_EVENTS",
             Stream::Marks => "CHAT_MARKS",

@@ -19,10 +19,16 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(20);
 const PAUSE_BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 const PORTS_TO_TRY: u32 = 5;
 
+/// The users that Klatch is run with.
+const USERS: &str = include_str!("../../../nats/users.conf");
+/// What the variables of their passwords begin with.
+const PASSWORD_VARIABLE: &str = "KLATCH_BROKER_PASSWORD_";
+
 /// How a test's nats-server is to be; [`NatsServer::builder`] begins one.
 #[derive(Debug, Clone, Default)]
 pub struct NatsServerBuilder {
     sync_always: bool,
+    users: bool,
     extra_config: String,
 }
 
@@ -32,6 +38,12 @@ impl NatsServerBuilder {
     /// Off by default: tests that kill only processes lose nothing that the kernel already has, and run faster.
     pub fn sync_always(mut self, on: bool) -> Self {
         self.sync_always = on;
+        self
+    }
+
+    /// Lets in the users of `nats/users.conf` and nobody else. [`password_of`] says their passwords.
+    pub fn users(mut self) -> Self {
+        self.users = true;
         self
     }
 
@@ -96,12 +108,16 @@ impl NatsServer {
         self.folder.path().join("store")
     }
 
-    /// A fresh client connection.
+    /// A fresh client connection; where there are [users](NatsServerBuilder::users), the operator's.
     ///
     /// # Panics
     /// When the server doesn't take it.
     pub async fn client(&self) -> async_nats::Client {
-        match async_nats::connect(self.url()).await {
+        let options = match self.config.users {
+            true => async_nats::ConnectOptions::with_user_and_password("operator".into(), password_of("operator")),
+            false => async_nats::ConnectOptions::new(),
+        };
+        match options.connect(self.url()).await {
             Ok(client) => client,
             Err(error) => panic!("no connection to {}: {error}\n{}", self.url(), self.log()),
         }
@@ -165,6 +181,11 @@ impl NatsServer {
         self.signal(Signal::CONT);
     }
 
+    /// Has it read its configuration and certificates again (SIGHUP). Returns before it has.
+    pub fn reload(&self) {
+        self.signal(Signal::HUP);
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(child) = &self.child {
             // Not yet waited for, so the pid is still this child's.
@@ -180,6 +201,12 @@ impl NatsServer {
         let log_too = log.try_clone().map_err(|error| format!("no log file: {error}"))?;
 
         let mut command = tether::command(&self.binary);
+        if self.config.users {
+            let named = USERS.split(PASSWORD_VARIABLE).skip(1).filter_map(|rest| rest.split_whitespace().next());
+            command.envs(named.map(|user| {
+                (format!("{PASSWORD_VARIABLE}{user}"), format!("{:?}", password_of(&user.to_ascii_lowercase())))
+            }));
+        }
         command.arg("-c").arg(config).stdin(Stdio::null()).stdout(log).stderr(log_too);
         let child = tether::spawn(command);
         self.child = Some(child.map_err(|error| format!("{} does not start: {error}", self.binary.display()))?);
@@ -190,9 +217,10 @@ impl NatsServer {
         let path = self.folder.path().join("nats-server.conf");
         let sync = if self.config.sync_always { "sync_interval: always" } else { "" };
         let text = format!(
-            "server_name: {name}\nlisten: 127.0.0.1:{}\njetstream {{ store_dir: {:?}\n{sync} }}\n{}\n",
+            "server_name: {name}\nlisten: 127.0.0.1:{}\njetstream {{ store_dir: {:?}\n{sync} }}\n{}\n{}\n",
             self.port,
             self.store_dir(),
+            if self.config.users { USERS } else { "" },
             self.config.extra_config,
         );
         fs::write(&path, text)?;
@@ -229,6 +257,11 @@ impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The password of a user of `nats/users.conf` at a test's server.
+pub fn password_of(user: &str) -> String {
+    format!("password-of-{user}")
 }
 
 fn info_line(port: u16) -> io::Result<String> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_nats::Client;
 use futures_util::TryStreamExt;
-use klatch_eventlog::{Log, Options, subject};
+use klatch_eventlog::subject;
 use klatch_service::{Health, Metrics};
 use klatch_testkit::{NatsServer, eventually};
 use klatch_wire::account::{
@@ -37,8 +37,8 @@ async fn start_on(
     let (health, url) = (Health::new(), server.url());
     let ready = health.condition("accounts", "starting");
     let running = runtime.spawn(async move {
-        let log = Log::open(Options { servers: url, ..Options::default() }).await.expect("a log");
-        run(config, log, shutdown, ready, &Metrics::new()).await
+        let client = async_nats::connect(url).await.expect("a connection");
+        run(config, client, shutdown, ready, &Metrics::new()).await
     });
     assert!(health.settled().await.ready);
     running
@@ -155,8 +155,7 @@ async fn the_service_shows_itself_and_a_bucket_that_would_forget_is_refused() {
     let mut config = stream.cached_info().config.clone();
     config.max_age = std::time::Duration::from_secs(3_600);
     context.update_stream(config).await.unwrap();
-    let log = Log::open(Options { servers: server.url(), ..Options::default() }).await.unwrap();
     let ready = Health::new().condition("accounts", "starting");
-    let refused = run(Config::default(), log, CancellationToken::new(), ready, &Metrics::new()).await.unwrap_err();
+    let refused = run(Config::default(), client, CancellationToken::new(), ready, &Metrics::new()).await.unwrap_err();
     assert!(refused.to_string().contains("max_age is 3600s"), "{refused}");
 }

@@ -80,14 +80,13 @@ impl Service {
             ..MailConfig::default()
         };
         let config = Config { mail, rates: Config::default().rates.for_development(), ..Config::default() };
-        let options = klatch_eventlog::Options { servers: server.url(), ..klatch_eventlog::Options::default() };
-        let log = klatch_eventlog::Log::open(options).await.unwrap();
+        let client = server.client().await;
         let (health, shutdown) = (Health::new(), CancellationToken::new());
         let ready = health.condition("accounts", "starting");
         let stop = shutdown.clone().drop_guard();
         let metrics = Metrics::new();
         let numbers = metrics.clone();
-        tokio::spawn(async move { run(config, log, shutdown, ready, &numbers).await });
+        tokio::spawn(async move { run(config, client, shutdown, ready, &numbers).await });
         assert!(health.settled().await.ready);
         Service { client: server.client().await, _server: server, mails, metrics, _stop: stop }
     }

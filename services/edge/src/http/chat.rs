@@ -186,12 +186,12 @@ async fn connection_of(upgraded: UpgradeFut) -> Option<Upgraded> {
         }
     };
     let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
-        tracing::error!("an upgraded connection is no TCP stream");
+        tracing::error!("an upgraded connection is none of ours");
         return None;
     };
-    let Some((tcp, slot)) = parts.io.into_inner().into_tcp() else {
+    let Some((transport, slot)) = parts.io.into_inner().into_transport() else {
         tracing::error!("an upgraded connection is held by somebody else");
         return None;
     };
-    Some(Upgraded { tcp, leftover: parts.read_buf, slot })
+    Some(Upgraded { transport, leftover: parts.read_buf, slot })
 }

@@ -19,7 +19,6 @@ use bytes::Bytes;
 use klatch_domain::Timestamp;
 use klatch_wire::CloseCode;
 use klatch_wire::native::server::Goodbye;
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
@@ -27,6 +26,7 @@ use crate::client::{Client, Tongue, Unheard, Word};
 use crate::hub::Hub;
 use crate::outbox::{Item, Outbox};
 use crate::people::Rate;
+use crate::transport::Transport;
 use read::{Incoming, Progress, Reader};
 use write::Writer;
 
@@ -51,7 +51,7 @@ enum Worker {
 
 struct Connection {
     hub: Arc<Hub>,
-    tcp: TcpStream,
+    transport: Transport,
     outbox: Arc<Outbox>,
     reader: Reader,
     writer: Writer,
@@ -91,7 +91,7 @@ struct Clocks {
 #[derive(Debug)]
 pub(crate) struct Upgraded {
     /// The connection.
-    pub tcp: TcpStream,
+    pub transport: Transport,
     /// What came behind the upgrade request.
     pub leftover: Bytes,
     /// Its place among those that the edge may have.
@@ -101,7 +101,7 @@ pub(crate) struct Upgraded {
 /// Serves a connection to its end.
 pub(crate) async fn serve(
     hub: Arc<Hub>,
-    Upgraded { tcp, leftover, slot }: Upgraded,
+    Upgraded { transport, leftover, slot }: Upgraded,
     outbox: Arc<Outbox>,
     tongue: Tongue,
     client: Client,
@@ -120,7 +120,7 @@ pub(crate) async fn serve(
         worker: Worker::Idle(Box::new(client)),
         ending: Ending::No,
         outbox,
-        tcp,
+        transport,
         hub: hub.clone(),
     };
     connection.hear(|reader, _, each| reader.feed(&leftover, each).map(|()| Progress::Drained));
@@ -146,7 +146,7 @@ impl Connection {
         let mut alarm = std::pin::pin!(tokio::time::sleep_until(self.next_alarm()));
         loop {
             // First what is to be written: the next request is begun only when the last answer is out.
-            let is_broken = self.writer.flush(&self.tcp, &self.outbox).is_err();
+            let is_broken = self.writer.flush(&self.transport, &self.outbox).is_err();
             self.start_work();
             if self.is_at_rest() {
                 self.end();
@@ -165,13 +165,13 @@ impl Connection {
                     self.set_earlier(alarm.as_mut());
                 }
                 () = self.outbox.woken() => {}
-                result = self.tcp.writable(), if self.writer.is_blocked() => match result {
+                result = self.transport.writable(), if self.writer.is_blocked() => match result {
                     Ok(()) => self.writer.unblock(),
                     Err(_) => return,
                 },
-                result = self.tcp.readable(), if may_read => match result {
+                result = self.transport.readable(), if may_read => match result {
                     Ok(()) => {
-                        self.hear(|reader, tcp, each| reader.read(tcp, each));
+                        self.hear(|reader, transport, each| reader.read(transport, each));
                         self.set_earlier(alarm.as_mut());
                     }
                     Err(_) => return,
@@ -191,11 +191,11 @@ impl Connection {
     /// Takes what has come from the client.
     fn hear(
         &mut self,
-        read: impl FnOnce(&mut Reader, &TcpStream, &mut dyn FnMut(Incoming<'_>)) -> Result<Progress, CloseCode>,
+        read: impl FnOnce(&mut Reader, &Transport, &mut dyn FnMut(Incoming<'_>)) -> Result<Progress, CloseCode>,
     ) {
-        let Connection { hub, tcp, outbox, reader, rate, waiting, tongue, .. } = self;
+        let Connection { hub, transport, outbox, reader, rate, waiting, tongue, .. } = self;
         let mut answer_close = None;
-        let heard = read(reader, tcp, &mut |incoming| match incoming {
+        let heard = read(reader, transport, &mut |incoming| match incoming {
             Incoming::Text(text) => match admit(*tongue, text, rate) {
                 Ok(word) => waiting.push_back(word),
                 Err(unheard) => {
@@ -325,11 +325,11 @@ impl Connection {
         self.hub.metrics.closed(code);
         let finish = async {
             // Who reads too slowly would not get to the end of the queue: the close frame overtakes it.
-            self.writer.finish(&self.tcp, &self.outbox, code, code == CloseCode::SlowReader).await?;
-            tokio::io::AsyncWriteExt::shutdown(&mut self.tcp).await
+            self.writer.finish(&self.transport, &self.outbox, code, code == CloseCode::SlowReader).await?;
+            self.transport.shut_down()
         };
         if tokio::time::timeout(self.hub.close_within(), finish).await.is_ok_and(|result| result.is_ok()) {
-            let _ = tokio::time::timeout(LINGER, read::discard(&self.tcp)).await;
+            let _ = tokio::time::timeout(LINGER, read::discard(&self.transport)).await;
         }
     }
 }

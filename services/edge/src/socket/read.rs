@@ -9,7 +9,8 @@ use std::io;
 use fastwebsockets::{Frame, OpCode, Role, WebSocketError, after_handshake_split};
 use futures_util::FutureExt;
 use klatch_wire::{CloseCode, Limits};
-use tokio::net::TcpStream;
+
+use crate::transport::Transport;
 
 /// Bytes taken from a socket at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -85,7 +86,7 @@ impl Reader {
     /// An error is the code to close with: the client broke the protocol.
     pub(crate) fn read(
         &mut self,
-        socket: &TcpStream,
+        socket: &Transport,
         each: &mut dyn FnMut(Incoming<'_>),
     ) -> Result<Progress, CloseCode> {
         SCRATCH.with_borrow_mut(|scratch| match socket.try_read(scratch) {
@@ -176,7 +177,7 @@ impl Reader {
 }
 
 /// Reads and throws away until the client closes its side.
-pub(crate) async fn discard(socket: &TcpStream) {
+pub(crate) async fn discard(socket: &Transport) {
     while socket.readable().await.is_ok() {
         let read = SCRATCH.with_borrow_mut(|scratch| socket.try_read(scratch));
         match read {

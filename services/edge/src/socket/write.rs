@@ -6,11 +6,11 @@ use std::io::{self, IoSlice};
 use std::time::Duration;
 
 use klatch_wire::CloseCode;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::frame;
 use crate::outbox::{Frame, Item, Outbox};
+use crate::transport::Transport;
 
 /// Frames in one write at most. Linux takes 1,024 slices (`IOV_MAX`); past some dozens the gain is gone.
 const SLICES_MAX: usize = 64;
@@ -61,13 +61,13 @@ impl Writer {
     }
 
     /// Writes what is queued, as far as the socket takes it without waiting.
-    pub(crate) fn flush(&mut self, socket: &TcpStream, outbox: &Outbox) -> io::Result<()> {
+    pub(crate) fn flush(&mut self, socket: &Transport, outbox: &Outbox) -> io::Result<()> {
         while !self.is_blocked() {
             if self.writing.is_empty() {
                 outbox.take(&mut self.writing);
             }
             if self.writing.is_empty() {
-                return Ok(());
+                return self.note(socket.try_flush()).map(drop);
             }
             let (counted, answers) = self.write_some(socket)?;
             outbox.written(counted, answers);
@@ -76,7 +76,7 @@ impl Writer {
     }
 
     /// One write: how many counted bytes and how many answers it finished.
-    fn write_some(&mut self, socket: &TcpStream) -> io::Result<(usize, usize)> {
+    fn write_some(&mut self, socket: &Transport) -> io::Result<(usize, usize)> {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         let mut count = 0;
         for (slice, item) in slices.iter_mut().zip(&self.writing) {
@@ -85,9 +85,16 @@ impl Writer {
         }
         match socket.try_write_vectored(&slices[..count]) {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
+            tried => Ok(self.note(tried)?.map_or((0, 0), |written| self.advance(written))),
+        }
+    }
+
+    /// What a try says of the socket; none where it is full.
+    fn note<T>(&mut self, tried: io::Result<T>) -> io::Result<Option<T>> {
+        match tried {
+            Ok(done) => {
                 self.state = State::Open;
-                Ok(self.advance(written))
+                Ok(Some(done))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let since = match self.state {
@@ -95,7 +102,7 @@ impl Writer {
                     State::Blocked { since } | State::Retrying { since } => since,
                 };
                 self.state = State::Blocked { since };
-                Ok((0, 0))
+                Ok(None)
             }
             Err(error) => Err(error),
         }
@@ -126,7 +133,7 @@ impl Writer {
     /// written comes before the close frame.
     pub(crate) async fn finish(
         &mut self,
-        socket: &TcpStream,
+        socket: &Transport,
         outbox: &Outbox,
         code: CloseCode,
         overtake: bool,
@@ -144,7 +151,7 @@ impl Writer {
             self.unblock();
             self.write_some(socket)?;
         }
-        Ok(())
+        socket.flush().await
     }
 }
 
@@ -156,5 +163,36 @@ fn bytes_of(item: &Item) -> &[u8] {
             debug_assert!(false, "something else in a WebSocket's queue");
             &[]
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use klatch_testkit::Authority;
+
+    use super::*;
+    use crate::transport::tests::{connected, drain};
+
+    #[tokio::test]
+    async fn what_tls_still_holds_is_waited_for_like_what_is_queued() {
+        let (server, mut client) = connected(&Authority::new()).await;
+        let outbox = Outbox::new(usize::MAX);
+        let mut writer = Writer::new(Duration::from_secs(60));
+        let frame = frame::text(&[b'x'; 1_000]);
+        let mut written = 0;
+        // Until the kernel takes no more: what came last is encrypted then, and with nobody but TLS.
+        while !writer.is_blocked() {
+            outbox.push(Item::live(frame.clone().into()));
+            written += frame.len();
+            writer.flush(&server, &outbox).unwrap();
+        }
+        assert!(writer.writing.is_empty(), "the kernel was full before TLS was asked");
+        let reading = tokio::spawn(async move { drain(&mut client, written).await });
+        while writer.is_blocked() {
+            server.writable().await.unwrap();
+            writer.unblock();
+            writer.flush(&server, &outbox).unwrap();
+        }
+        reading.await.unwrap();
     }
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod issuer;
 mod people;
 mod strangers;
+mod tls;
 mod tokens;
 
 use klatch_eventlog::{Log, Options};

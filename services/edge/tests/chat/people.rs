@@ -1,6 +1,7 @@
 //! People with sockets, for tests of an edge.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -15,16 +16,20 @@ use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Message, error::Error};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 
 const SECRET: &str = "a-test-secret-of-more-than-32-bytes!";
 /// What does not come within this time does not come.
 const WAIT_MAX: Duration = Duration::from_secs(10);
+/// What the system takes for a client that does not read.
+const RECEIVE_BYTES: u32 = 64 * 1024;
 
 /// An edge in this process.
 pub(crate) struct Edge {
     pub(crate) address: SocketAddr,
+    /// Where it speaks TLS: whom those who connect believe.
+    pub(crate) believed: Option<Arc<rustls::ClientConfig>>,
     stop: CancellationToken,
     running: tokio::task::JoinHandle<Result<(), klatch_edge::RunError>>,
 }
@@ -47,7 +52,7 @@ impl Edge {
             let bound = |addresses: &[SocketAddr]| tell.send(addresses[0]).expect("the test waits");
             klatch_edge::run(config, log, Health::new(), &Metrics::new(), bound, shutdown).await
         });
-        Edge { address: told.await.expect("the edge listens"), stop, running }
+        Edge { address: told.await.expect("the edge listens"), believed: None, stop, running }
     }
 
     /// Stops it, as SIGTERM does.
@@ -65,11 +70,17 @@ impl Edge {
 
     /// Somebody connects, with or without a token.
     pub(crate) async fn dial(&self, token: Option<&str>) -> Result<Client, Error> {
-        let mut request = format!("ws://{}/chat/ws", self.address).into_client_request()?;
+        let scheme = if self.believed.is_some() { "wss" } else { "ws" };
+        let mut request = format!("{scheme}://{}/chat/ws", self.address).into_client_request()?;
         if let Some(token) = token {
             request.headers_mut().insert("authorization", format!("Bearer {token}").parse().expect("printable"));
         }
-        let (socket, _) = tokio_tungstenite::connect_async(request).await?;
+        let connector = self.believed.clone().map_or(Connector::Plain, Connector::Rustls);
+        // A small buffer: who does not read is soon felt.
+        let tcp = tokio::net::TcpSocket::new_v4()?;
+        tcp.set_recv_buffer_size(RECEIVE_BYTES)?;
+        let tcp = tcp.connect(self.address).await?;
+        let (socket, _) = tokio_tungstenite::client_async_tls_with_config(request, tcp, None, Some(connector)).await?;
         Ok(Client { socket, next: 1, heard: Vec::new() })
     }
 }

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::BrokerError;
+use super::users::{self, Passwords, User};
 
 /// Recovering a large store takes its time: nats-server reads every block's index before it listens.
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -33,6 +34,7 @@ pub(super) struct Spec {
     /// Absolute; holds the streams, and the files beside them that are ours.
     pub(super) store: PathBuf,
     pub(super) port: u16,
+    pub(super) passwords: Passwords,
 }
 
 /// A running nats-server. Dropping this asks it to stop and does not wait.
@@ -63,6 +65,8 @@ impl Spec {
 
     fn command(&self) -> io::Result<Command> {
         fs::write(self.config(), CONFIG)?;
+        // Where the one above includes it from.
+        fs::write(self.store.join("users.conf"), users::CONFIG)?;
         let log = open_log(&self.log())?;
         let mut command = tether::command(&self.binary);
         command
@@ -71,6 +75,10 @@ impl Spec {
             .env("KLATCH_BROKER_NAME", quoted(self.name()))
             .env("KLATCH_BROKER_LISTEN", quoted(format!("127.0.0.1:{}", self.port)))
             .env("KLATCH_BROKER_STORE", quoted(self.store.display()))
+            .envs(User::ALL.iter().filter_map(|user| {
+                let password = self.passwords.of(*user)?;
+                Some((user.variable(), quoted(password.reveal())))
+            }))
             .stdin(Stdio::null())
             .stderr(log.try_clone()?)
             .stdout(log);

@@ -20,8 +20,10 @@ fn pid_of(folder: &Path) -> Option<Pid> {
     Pid::from_raw(text.parse().ok()?)
 }
 
-async fn takes_clients(url: &str) -> Result<(), String> {
-    let client = async_nats::connect(url).await.map_err(|error| error.to_string())?;
+async fn takes_clients(access: &Access) -> Result<(), String> {
+    let password = access.passwords.as_ref().and_then(|passwords| passwords.of(User::Operator)).expect("a password");
+    let options = async_nats::ConnectOptions::with_user_and_password("operator".into(), password.reveal().into());
+    let client = options.connect(&access.url).await.map_err(|error| error.to_string())?;
     client.flush().await.map_err(|error| error.to_string())
 }
 
@@ -31,15 +33,18 @@ async fn a_broker_that_dies_is_started_again_on_its_port_and_stopped_for_good_wh
     let folder = DataFolder::open(&parent.path().join("da ta")).await.expect("a folder");
     let health = Health::new();
     let broker = start(&folder, &health).await;
-    let url = broker.url().to_owned();
-    takes_clients(&url).await.expect("up");
+    let access = broker.access().clone();
+    takes_clients(&access).await.expect("up");
+    let found = access_to(folder.path()).expect("readable").expect("a broker runs there");
+    assert_eq!((&found.url, &found.passwords), (&access.url, &access.passwords));
+    assert!(async_nats::connect(&access.url).await.is_err(), "it lets in whoever comes");
     assert!(health.report().ready);
 
     let first = pid_of(folder.path()).expect("a pid file");
     kill_process(first, Signal::KILL).expect("ours");
     let second = eventually(BOUND, "another broker after the first was killed", || async {
         match pid_of(folder.path()) {
-            Some(pid) if pid != first => takes_clients(&url).await.map(|()| pid),
+            Some(pid) if pid != first => takes_clients(&access).await.map(|()| pid),
             other => Err(format!("pid file says {other:?}")),
         }
     })
@@ -64,7 +69,7 @@ async fn a_broker_left_on_the_folder_is_stopped_first() {
 
     let broker = start(&folder, &health).await;
     assert_ne!(pid_of(folder.path()), Some(left_pid));
-    takes_clients(broker.url()).await.expect("up");
+    takes_clients(broker.access()).await.expect("up");
     assert!(test_kill_process(left_pid).is_err(), "two brokers on one folder");
     broker.stop().await;
 }

@@ -57,8 +57,8 @@ impl House {
         let ready = health.condition("projector", "not begun");
         let stop = CancellationToken::new();
         let config = Config { dir: dir.to_owned(), cache_bytes: 8 << 20, flush_ms: 20, ..Config::default() };
-        let (log, token) = (self.log.clone(), stop.clone());
-        let task = tokio::spawn(async move { crate::run(config, log, token, ready, &Metrics::new()).await });
+        let (log, erasing, token) = (self.log.clone(), self.log.clone(), stop.clone());
+        let task = tokio::spawn(async move { crate::run(config, log, erasing, token, ready, &Metrics::new()).await });
         Projector { health, stop, task }
     }
 

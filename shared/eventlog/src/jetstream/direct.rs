@@ -6,6 +6,7 @@ use async_nats::{Message, Request, header};
 use futures_util::StreamExt;
 use klatch_domain::Seq;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::{JetStream, record};
 use crate::broker::{Page, Record};
@@ -86,10 +87,12 @@ impl JetStream {
         let mut answers = self.client.subscribe(inbox.clone()).await.map_err(|error| unavailable(&error))?;
         let body = serde_json::to_vec(get).expect("strings and numbers");
         let request = Request::new().payload(body.into()).inbox(inbox);
+        let begun = Instant::now();
         let sent = self.context.send_request(format!("DIRECT.GET.{}", stream.name()), request).await;
         sent.map_err(|error| unavailable(&error))?;
         let collecting = tokio::time::timeout(self.read_patience, collect(&mut answers, records));
-        let collected = collecting.await.unwrap_or_else(|_| Err(ReadError::Unavailable("no answer in time".into())));
+        let late = |_| Err(ReadError::Unavailable(self.cause("DIRECT.GET", stream, begun, &"no answer in time")));
+        let collected = collecting.await.unwrap_or_else(late);
         // Dropping would do it too, but only if there is room in the connection's queue just then.
         let _ = answers.unsubscribe().await;
         if collected.as_ref().is_err_and(|error| *error == ReadError::Gone) {

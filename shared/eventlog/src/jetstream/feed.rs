@@ -11,6 +11,7 @@ use async_nats::jetstream::stream::ConsumerErrorKind;
 use futures_util::{FutureExt, StreamExt};
 use klatch_domain::Seq;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::{JetStream, api_error, record};
 use crate::broker::{Fed, Record};
@@ -45,7 +46,7 @@ impl fmt::Debug for Feed {
 
 impl JetStream {
     pub(crate) async fn feed(&self, stream: Stream, after: Seq) -> Result<Feed, ReadError> {
-        let reconnects = self.signals.reconnects.subscribe();
+        let reconnects = self.told.signals.reconnects.subscribe();
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: after.next().0 },
             ack_policy: AckPolicy::None,
@@ -55,9 +56,10 @@ impl JetStream {
             num_replicas: 1,
             ..pull::Config::default()
         };
+        let begun = Instant::now();
         let consumer = self.stream(stream).await.create_consumer(config).await.map_err(|error| match error.kind() {
             ConsumerErrorKind::JetStream(error) => api_error(&error),
-            _ => ReadError::Unavailable(error.to_string()),
+            _ => ReadError::Unavailable(self.cause("CONSUMER.CREATE", stream, begun, &error)),
         })?;
         let caught_up_at_start = consumer.cached_info().num_pending == 0;
         let messages = consumer

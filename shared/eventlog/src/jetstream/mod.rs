@@ -6,6 +6,7 @@
 
 mod connect;
 mod consume;
+mod denial;
 mod direct;
 mod feed;
 mod publish;
@@ -16,19 +17,25 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::response::Response;
-use async_nats::jetstream::stream::{self, RawMessageErrorKind};
+use async_nats::jetstream::stream::{self, RawMessageError, RawMessageErrorKind};
 use async_nats::jetstream::{Context, ErrorCode};
 use async_nats::{Client, HeaderMap, Request, Subscriber, header};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use klatch_domain::{Epoch, MessageId, Seq, Timestamp};
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::broker::{Record, Signals, Status};
 use crate::error::{AppendError, EraseError, OpenError, QueryError, ReadError};
-use crate::options::Options;
+use crate::options::{Missing, Options};
 use crate::streams::{EPOCH_KEY, Stream, epoch_of};
+use connect::Told;
+use setup::Setup;
 
+pub use connect::connect;
 pub(crate) use feed::Feed;
 pub(crate) use record::from_delivery;
 
@@ -37,12 +44,14 @@ pub(crate) use record::from_delivery;
 pub(crate) struct JetStream {
     client: Client,
     context: Context,
-    signals: Arc<Signals>,
-    replicas: usize,
+    told: Arc<Told>,
+    setup: Setup,
     /// How long one try of a read may take.
     read_patience: Duration,
     /// Messages that a subscription holds: no more may be on their way to it at once.
     buffered_max: usize,
+    /// Ends the keeping of the presence, which holds the connection.
+    _keeping: DropGuard,
 }
 
 /// An answer of the server about a stream, and the server's clock beside it, which the library leaves out.
@@ -57,22 +66,33 @@ struct Informed {
 impl JetStream {
     /// Connects, and creates or verifies the streams.
     pub(crate) async fn open(options: &Options) -> Result<JetStream, OpenError> {
-        let signals = Arc::new(Signals::default());
-        let client = connect::connect(options, &signals).await?;
+        let told = Arc::new(Told::default());
+        let client = connect::open(options, &told).await?;
         let context =
             async_nats::jetstream::context::ContextBuilder::new().timeout(options.read_patience).build(client.clone());
-        let log = JetStream {
+        let setup = Setup {
+            context: context.clone(),
+            told: told.clone(),
+            replicas: options.replicas,
+            missing: options.missing,
+        };
+        for stream in &options.streams {
+            setup.stream(*stream, options.open_deadline).await?;
+        }
+        let keeping = CancellationToken::new();
+        if options.missing == Missing::Create && options.streams.contains(&Stream::Presence) {
+            let kept = setup.clone().keep_presence(told.signals.reconnects.subscribe());
+            tokio::spawn(keeping.clone().run_until_cancelled_owned(kept));
+        }
+        Ok(JetStream {
             client,
             context,
-            signals,
-            replicas: options.replicas,
+            told,
+            setup,
             read_patience: options.read_patience,
             buffered_max: options.live_buffered_max,
-        };
-        for stream in Stream::ALL {
-            setup::create_or_verify(&log.context, stream, log.replicas, options.open_deadline).await?;
-        }
-        Ok(log)
+            _keeping: keeping.drop_guard(),
+        })
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -80,7 +100,18 @@ impl JetStream {
     }
 
     pub(crate) fn signals(&self) -> &Signals {
-        &self.signals
+        &self.told.signals
+    }
+
+    /// Why a request that had no answer had none, where the server refused it since `begun`.
+    fn denied(&self, subject: &str, begun: Instant) -> Option<String> {
+        self.told.denials.of_publish(subject, begun).map(|denial| denial.to_string())
+    }
+
+    /// The same of a request to JetStream about a stream; without a denial, `error`.
+    fn cause(&self, verb: &str, stream: Stream, begun: Instant, error: &impl std::fmt::Display) -> String {
+        let subject = format!("$JS.API.{verb}.{}", stream.name());
+        self.denied(&subject, begun).unwrap_or_else(|| error.to_string())
     }
 
     async fn stream(&self, stream: Stream) -> stream::Stream<()> {
@@ -89,20 +120,39 @@ impl JetStream {
     }
 
     pub(crate) async fn last(&self, stream: Stream, subject: &str) -> Result<Option<Record>, ReadError> {
+        let begun = Instant::now();
         let request = self.stream(stream).await.raw_message_builder().last_by_subject(subject);
-        raw(request.send().await)
+        self.raw(stream, begun, request.send().await)
     }
 
     pub(crate) async fn next(&self, stream: Stream, subject: &str, from: Seq) -> Result<Option<Record>, ReadError> {
+        let begun = Instant::now();
         let request = self.stream(stream).await.raw_message_builder().next_by_subject(subject).sequence(from.0.max(1));
-        raw(request.send().await)
+        self.raw(stream, begun, request.send().await)
     }
 
     pub(crate) async fn at(&self, stream: Stream, seq: Seq) -> Result<Option<Record>, ReadError> {
         if seq == Seq::ZERO {
             return Ok(None);
         }
-        raw(self.stream(stream).await.raw_message_builder().sequence(seq.0).send().await)
+        let begun = Instant::now();
+        self.raw(stream, begun, self.stream(stream).await.raw_message_builder().sequence(seq.0).send().await)
+    }
+
+    fn raw(
+        &self,
+        stream: Stream,
+        begun: Instant,
+        answer: Result<StreamMessage, RawMessageError>,
+    ) -> Result<Option<Record>, ReadError> {
+        match answer {
+            Ok(message) => Ok(Some(record::from_stream(message))),
+            Err(error) => match error.kind() {
+                RawMessageErrorKind::NoMessageFound => Ok(None),
+                RawMessageErrorKind::JetStream(error) => Err(api_error(&error)),
+                _ => Err(ReadError::Unavailable(self.cause("STREAM.MSG.GET", stream, begun, &error))),
+            },
+        }
     }
 
     pub(crate) async fn status(&self, stream: Stream) -> Result<Status, ReadError> {
@@ -113,8 +163,10 @@ impl JetStream {
 
     /// Not by the library's own `get_info`: that hides the server's error number.
     async fn info(&self, stream: Stream) -> Result<Informed, ReadError> {
+        let begun = Instant::now();
         let asked = self.context.request(format!("STREAM.INFO.{}", stream.name()), &()).await;
-        match asked.map_err(|error| ReadError::Unavailable(error.to_string()))? {
+        let unanswered = |error| ReadError::Unavailable(self.cause("STREAM.INFO", stream, begun, &error));
+        match asked.map_err(unanswered)? {
             Response::Ok::<Informed>(info) => Ok(info),
             Response::Err { error } => Err(api_error(&error)),
         }
@@ -123,8 +175,10 @@ impl JetStream {
     pub(crate) async fn set_epoch(&self, epoch: Epoch) -> Result<(), ReadError> {
         let mut config = self.info(Stream::Events).await?.info.config;
         config.metadata.insert(EPOCH_KEY.to_owned(), epoch.to_string());
+        let begun = Instant::now();
         let updated = self.context.update_stream(config).await;
-        updated.map(drop).map_err(|error| ReadError::Unavailable(error.to_string()))
+        let refused = |error| ReadError::Unavailable(self.cause("STREAM.UPDATE", Stream::Events, begun, &error));
+        updated.map(drop).map_err(refused)
     }
 
     pub(crate) async fn listen(&self, subject: &str) -> Result<Ear, ReadError> {
@@ -161,10 +215,11 @@ impl JetStream {
         payload: Bytes,
         timeout: Duration,
     ) -> Result<Bytes, QueryError> {
+        let begun = Instant::now();
         let request = Request::new().payload(payload).timeout(Some(timeout));
-        let reply = self.client.send_request(subject, request).await.map_err(|error| match error.kind() {
+        let reply = self.client.send_request(subject.clone(), request).await.map_err(|error| match error.kind() {
             async_nats::RequestErrorKind::NoResponders => QueryError::NoResponder,
-            _ => QueryError::TimedOut,
+            _ => self.denied(&subject, begun).map_or(QueryError::TimedOut, QueryError::Denied),
         })?;
         match reply.headers.as_ref().and_then(service_error) {
             Some(error) => Err(error),
@@ -175,19 +230,21 @@ impl JetStream {
     pub(crate) async fn erase(&self, stream: Stream, seq: Seq) -> Result<(), EraseError> {
         use async_nats::jetstream::stream::DeleteMessageErrorKind::JetStream;
         // Without `no_erase` the server overwrites the message before it removes it (JSApiMsgDeleteRequest).
+        let begun = Instant::now();
         match self.stream(stream).await.delete_message(seq.0).await {
             Ok(_) => Ok(()),
             Err(error) => match error.kind() {
                 JetStream(_) if matches!(self.at(stream, seq).await, Ok(None)) => Ok(()),
                 JetStream(error) if error.code() < 500 => Err(EraseError::Refused(error.to_string())),
-                _ => Err(EraseError::Unavailable(error.to_string())),
+                _ => Err(EraseError::Unavailable(self.cause("STREAM.MSG.DELETE", stream, begun, &error))),
             },
         }
     }
 
     pub(crate) async fn purge(&self, stream: Stream, subject: &str) -> Result<(), EraseError> {
+        let begun = Instant::now();
         let purged = self.stream(stream).await.purge().filter(subject).await;
-        purged.map(drop).map_err(|error| EraseError::Unavailable(error.to_string()))
+        purged.map(drop).map_err(|error| EraseError::Unavailable(self.cause("STREAM.PURGE", stream, begun, &error)))
     }
 }
 
@@ -195,19 +252,6 @@ fn api_error(error: &async_nats::jetstream::Error) -> ReadError {
     match error.error_code() {
         ErrorCode::STREAM_NOT_FOUND => ReadError::Gone,
         _ => ReadError::Unavailable(error.to_string()),
-    }
-}
-
-fn raw(
-    answer: Result<async_nats::jetstream::message::StreamMessage, stream::RawMessageError>,
-) -> Result<Option<Record>, ReadError> {
-    match answer {
-        Ok(message) => Ok(Some(record::from_stream(message))),
-        Err(error) => match error.kind() {
-            RawMessageErrorKind::NoMessageFound => Ok(None),
-            RawMessageErrorKind::JetStream(error) => Err(api_error(&error)),
-            _ => Err(ReadError::Unavailable(error.to_string())),
-        },
     }
 }
 

@@ -8,9 +8,10 @@ use async_nats::{HeaderMap, Message, Request, RequestErrorKind, header};
 use bytes::Bytes;
 use klatch_domain::{MessageId, Seq};
 use serde::Deserialize;
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{JetStream, record, setup};
+use super::{JetStream, record};
 use crate::broker::{Ack, Write, WriteError};
 use crate::streams::Stream;
 
@@ -20,8 +21,6 @@ const EXPECTED_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
 const NO_ROLLUP: &str = "none";
 /// Headers of a write are shorter than this, so a payload this much below the server's limit fits.
 pub(super) const HEADER_BYTES_MAX: usize = 2_048;
-/// How long the server may take to set up a stream that it lost.
-const SETUP_WITHIN: Duration = Duration::from_secs(2);
 
 /// nats-server's `errors.json`, by number: async-nats has no names for most of these.
 mod code {
@@ -71,8 +70,7 @@ impl JetStream {
         };
         if stream == Stream::Presence && matches!(answer, Err(WriteError::Unavailable(_))) {
             // It lives in memory: a restart of a single server loses it whole.
-            let set_up = setup::create_or_verify(&self.context, stream, self.replicas, SETUP_WITHIN).await;
-            if let Err(error) = set_up {
+            if let Err(error) = self.setup.presence_again().await {
                 tracing::warn!(%error, "presence can't be set up again");
             }
         }
@@ -136,7 +134,8 @@ impl JetStream {
         payload: Bytes,
         within: Duration,
     ) -> Result<Message, WriteError> {
-        let mut reconnects = self.signals.reconnects.subscribe();
+        let begun = Instant::now();
+        let mut reconnects = self.told.signals.reconnects.subscribe();
         let request = Request::new().headers(headers).payload(payload).timeout(Some(within));
         let answer = tokio::select! {
             answer = self.client.send_request(subject.to_owned(), request) => answer,
@@ -146,7 +145,10 @@ impl JetStream {
             RequestErrorKind::NoResponders => WriteError::Unavailable("no stream answers".to_owned()),
             RequestErrorKind::MaxPayloadExceeded => WriteError::TooLarge,
             RequestErrorKind::InvalidSubject => WriteError::Refused(error.to_string()),
-            RequestErrorKind::TimedOut | RequestErrorKind::Other => WriteError::Unclear(error.to_string()),
+            RequestErrorKind::TimedOut | RequestErrorKind::Other => match self.denied(subject, begun) {
+                Some(why) => WriteError::Unavailable(why),
+                None => WriteError::Unclear(error.to_string()),
+            },
         })
     }
 }

@@ -8,3 +8,4 @@ mod live;
 mod presence;
 mod reads;
 mod setup;
+mod tls;

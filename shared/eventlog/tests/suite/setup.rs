@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_nats::jetstream;
 use bytes::Bytes;
 use klatch_domain::event::Undecodable;
-use klatch_eventlog::{Log, OpenError, Options, QueryError};
-use klatch_testkit::NatsServer;
+use klatch_eventlog::{EdgeId, Log, Missing, OpenError, Options, QueryError, Stream};
+use klatch_testkit::{NatsServer, eventually};
 
 use crate::ground::*;
 
@@ -28,6 +28,42 @@ async fn the_epoch_outlives_a_restart_of_the_broker() {
     let epoch = ground.log.epoch();
     ground.server().restart().await;
     assert_eq!(ground.another().await.epoch(), epoch);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_create_streams_waits_for_them_and_says_so_in_the_end() {
+    let server = NatsServer::start().await;
+    let waiting = |within| Options { missing: Missing::Await, open_deadline: within, ..options(&server.url()) };
+    let missing = Log::open(waiting(Duration::from_millis(300))).await.expect_err("nobody created them");
+    assert!(missing.to_string().contains("klatch projector"), "{missing}");
+    let context = jetstream::new(server.client().await);
+    assert!(context.get_stream("CHAT_EVENTS").await.is_err(), "it was created nevertheless");
+
+    let opening = tokio::spawn(Log::open(waiting(BOUND)));
+    let creator = Log::open(options(&server.url())).await.unwrap();
+    assert_eq!(opening.await.unwrap().unwrap().epoch(), creator.epoch());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_looks_at_the_streams_that_it_works_with_and_no_others() {
+    let server = NatsServer::start().await;
+    let some = vec![Stream::Events, Stream::Marks];
+    Log::open(Options { streams: some, ..options(&server.url()) }).await.unwrap();
+    let context = jetstream::new(server.client().await);
+    assert!(context.get_stream("CHAT_MARKS").await.is_ok());
+    assert!(context.get_stream("CHAT_PRESENCE").await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn presence_that_the_broker_lost_is_made_again_for_those_who_may_not_create_it() {
+    let mut ground = Ground::jetstream().await;
+    let edges = Options { missing: Missing::Await, ..options(&ground.server().url()) };
+    let edge = Log::open(edges).await.unwrap();
+    ground.server().restart().await;
+    let (me, room, ada) = (EdgeId::fresh(), room("r"), user("ada"));
+    let attach = || edge.attach(&room, &ada, &me, "Ada");
+    eventually(BOUND, "somewhere to say who is there", attach).await;
+    assert_eq!(edge.attached(&room).await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -65,7 +101,7 @@ async fn a_server_that_refuses_us_is_not_asked_again() {
     };
     let open = |password| Log::open(Options { credentials: credentials(password), ..options(&server.url()) });
     let refused = tokio::time::timeout(Duration::from_secs(5), open("wrong")).await.expect("at once");
-    assert!(matches!(refused, Err(OpenError::NoServer { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(OpenError::NotTaken { .. })), "{refused:?}");
     assert!(open("right").await.unwrap().is_connected());
 }
 
