@@ -101,6 +101,13 @@ impl Board {
         self.state.borrow().clone()
     }
 
+    /// Whether the views may be read, and where the stream ended when this fold began. Asked for every few events, so
+    /// nothing is copied for it.
+    pub(crate) fn outlook(&self) -> (bool, Seq) {
+        let state = self.state.borrow();
+        (state.store.is_some(), state.end)
+    }
+
     /// To wait for changes.
     pub(crate) fn watch(&self) -> watch::Receiver<State> {
         self.state.subscribe()

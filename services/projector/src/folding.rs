@@ -23,13 +23,14 @@ use crate::verify::VerifyError;
 /// Pieces of work that wait for the fold's thread.
 const WORK_WAITING_MAX: usize = 16;
 /// What is folded is stored after so many events or bytes of them at the latest. Each batch writes the newest page of
-/// each of its rooms whole: of a log of 1,000 equally busy rooms, batches of 512 events cost 14 µs an event and batches
-/// of 32,768 cost 4.7 µs (processor time, release build). So batches are as large as the fold is behind.
-const COMMIT_EVENTS_MAX: usize = 32_768;
+/// each of its rooms whole, and sled writes the pages beside it in its node again: of a log of 1,000 equally busy rooms,
+/// storing costs 4.6 µs an event in batches of 32,768 events and 3.3 µs in batches of 131,072 (medians of three, processor
+/// time, release build). So batches are as large as the fold is behind.
+const COMMIT_EVENTS_MAX: usize = 131_072;
 const COMMIT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// … and after so long; a rebuild, whose views nobody reads yet, only has its progress to show.
 const COMMIT_EVERY: Duration = Duration::from_millis(20);
-const COMMIT_EVERY_REBUILDING: Duration = Duration::from_secs(1);
+const COMMIT_EVERY_REBUILDING: Duration = Duration::from_secs(2);
 /// Events that a fresh fold, for a comparison, takes from the log at once.
 const FRESH_BATCH_EVENTS: usize = 512;
 /// Between log lines about how far a rebuild is.
@@ -243,9 +244,7 @@ impl Thread {
         let mut told = Instant::now();
         let mut pending: Option<Pending> = None;
         loop {
-            let state = self.board.state();
-            let (readable, end) = (state.store.is_some(), state.end);
-            drop(state);
+            let (readable, end) = self.board.outlook();
             // With something folded that somebody may wait for, an empty queue is the moment to store it.
             let waiting =
                 pending.take_if(|pending| pending.is_due(readable, end) || (readable && self.queue.is_empty()));

@@ -145,6 +145,9 @@ impl Event {
 
     /// Reads stored bytes of any version ever written.
     pub fn decode(bytes: &[u8]) -> Result<Self, Undecodable> {
+        if let Some(sent) = said_as_written(bytes) {
+            return Ok(Event::MessageSent(sent));
+        }
         let Envelope { event, v, data } = serde_json::from_slice(bytes)?;
         let data = data.get();
         Ok(match (event, v) {
@@ -158,5 +161,32 @@ impl Event {
             ("chat.room", 1) => Event::Room(serde_json::from_str(data)?),
             (name, version) => return Err(Undecodable::Unknown { name: name.to_owned(), version }),
         })
+    }
+}
+
+/// A message whose JSON is laid out as [`Event::encode`] does it: its data is read without a look through all of it first
+/// for where it ends. None of anything else, which is then read with more care.
+fn said_as_written(bytes: &[u8]) -> Option<MessageSent> {
+    let data = bytes.strip_prefix(br#"{"event":"chat.message","v":1,"data":"#)?.strip_suffix(b"}")?;
+    serde_json::from_slice(data).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_reads_alike_however_its_json_is_laid_out() {
+        let data = r#"{"roomId":"r","messageId":"m","userId":"ada","username":"Ada","message":"a \"}\" b","messageType":"text","timestamp":"2025-11-17T00:00:00.007Z"}"#;
+        let as_written = format!(r#"{{"event":"chat.message","v":1,"data":{data}}}"#);
+        let read = Event::decode(as_written.as_bytes()).unwrap();
+        assert_eq!(read.encode(), as_written.as_bytes());
+        let with_more = format!(r#"{{"event":"chat.message","v":1,"data":{data},"by":{{}}}}"#);
+        let spaced = format!("{{ \"data\": {data}, \"v\": 1,\n\"event\": \"chat.message\" }}\n");
+        for laid_out in [with_more, spaced] {
+            assert_eq!(Event::decode(laid_out.as_bytes()).unwrap(), read, "{laid_out}");
+        }
+        let none = as_written.replace(r#""userId":"ada","#, "");
+        assert!(matches!(Event::decode(none.as_bytes()), Err(Undecodable::Malformed(_))));
     }
 }

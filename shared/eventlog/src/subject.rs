@@ -5,6 +5,7 @@
 //! *store* a publish to a literal `room.*`. Formatting and parsing are each other's inverse; what parses was written
 //! by [`event`] and its siblings, anything else is none of ours.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use klatch_domain::{Address, RoomId, UserId};
@@ -113,11 +114,16 @@ pub fn unescape(token: &str) -> Option<String> {
 }
 
 fn room_token(token: &str) -> Option<RoomId> {
-    RoomId::parse(unescape(token)?).ok()
+    RoomId::parse(unescaped(token)?).ok()
 }
 
 fn user_token(token: &str) -> Option<UserId> {
-    UserId::parse(unescape(token)?).ok()
+    UserId::parse(unescaped(token)?).ok()
+}
+
+/// As [`unescape`]; most ids were never escaped, and need no string of their own.
+fn unescaped(token: &str) -> Option<Cow<'_, str>> {
+    if token.bytes().all(is_plain) { Some(Cow::Borrowed(token)) } else { unescape(token).map(Cow::Owned) }
 }
 
 /// `<root>.<pp>.room.<room>.`

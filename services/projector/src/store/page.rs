@@ -29,6 +29,12 @@ pub(crate) enum Kind {
     Deleted = 2,
 }
 
+impl Kind {
+    fn of(stored: u8) -> Option<Kind> {
+        [Kind::Message, Kind::Notice, Kind::Deleted].into_iter().find(|kind| *kind as u8 == stored)
+    }
+}
+
 /// An item as it is folded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Item {
@@ -208,9 +214,10 @@ impl Page {
             body: bytes[head.body.clone()].to_vec(),
         });
         let items: Vec<Item> = items.collect();
+        let users = view.users.iter().map(|user| str::from_utf8(user).map(Box::from));
         Ok(Page {
             tail: view.tail,
-            users: view.users.iter().map(|user| (*user).into()).collect(),
+            users: users.collect::<Result<_, _>>().map_err(|_| Damage::Malformed("a page names nobody"))?,
             bytes: items.iter().map(|item| item.body.len()).sum(),
             items,
         })
@@ -222,7 +229,7 @@ impl Page {
 pub(crate) struct PageView<'a> {
     /// As [`Page::tail`].
     pub(crate) tail: Seq,
-    users: Vec<&'a str>,
+    users: Vec<&'a [u8]>,
     /// Oldest first.
     pub(crate) items: Vec<Head<'a>>,
 }
@@ -259,80 +266,60 @@ impl Head<'_> {
 impl<'a> PageView<'a> {
     /// Reads a stored page's heads.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<PageView<'a>, Damage> {
-        let mut from = Cursor { bytes, at: 0 };
-        let tail = Seq(from.u64()?);
+        Self::heads(bytes).ok_or(Damage::Malformed("a page is not laid out as pages are"))
+    }
+
+    /// `None` for what is no page. Not a damage: one made and dropped for each number took a third of the time that counting
+    /// the unread takes (28 µs then, 19 µs without, for 16 pages).
+    fn heads(bytes: &'a [u8]) -> Option<PageView<'a>> {
+        let mut from = Cursor { rest: bytes };
+        let tail = Seq(u64::from_le_bytes(from.array()?));
         let mut users = Vec::with_capacity(16);
-        for _ in 0..from.u16()? {
-            let length = from.u8()?;
-            let user = from.take(usize::from(length))?;
-            users.push(str::from_utf8(user).map_err(|_| SHORT)?);
+        for _ in 0..u16::from_le_bytes(from.array()?) {
+            let [length] = from.array()?;
+            users.push(from.take(usize::from(length))?);
         }
-        let count = usize::from(from.u16()?);
+        let count = usize::from(u16::from_le_bytes(from.array()?));
         let mut items = Vec::with_capacity(count);
         let mut body_at = 0_usize;
         for _ in 0..count {
-            let seq = Seq(from.u64()?);
-            let kind = match from.u8()? {
-                0 => Kind::Message,
-                1 => Kind::Notice,
-                2 => Kind::Deleted,
-                _ => return Err(Damage::Malformed("a page holds an item of no known kind")),
-            };
-            let author = from.u16()?;
-            let mentions = usize::from(from.u16()?) * 2;
+            let seq = Seq(u64::from_le_bytes(from.array()?));
+            let [kind] = from.array()?;
+            let author = u16::from_le_bytes(from.array()?);
+            let mentions = usize::from(u16::from_le_bytes(from.array()?)) * 2;
             let mentions = from.take(mentions)?;
-            let length = from.u32()? as usize;
-            items.push(Head { seq, kind, author, mentions, body: body_at..body_at + length });
+            let length = u32::from_le_bytes(from.array()?) as usize;
+            items.push(Head { seq, kind: Kind::of(kind)?, author, mentions, body: body_at..body_at + length });
             body_at += length;
         }
-        let bodies = from.at;
+        let bodies = bytes.len() - from.rest.len();
         for item in &mut items {
             item.body = item.body.start + bodies..item.body.end + bodies;
         }
-        if bodies + body_at != bytes.len() {
-            return Err(SHORT);
-        }
-        Ok(PageView { tail, users, items })
+        (bodies + body_at == bytes.len()).then_some(PageView { tail, users, items })
     }
 
     /// The number of a person in this page; none who appears in none of its items.
     pub(crate) fn user(&self, id: &str) -> Option<u16> {
-        self.users.iter().position(|user| *user == id).map(|number| number as u16)
+        self.users.iter().position(|user| *user == id.as_bytes()).map(|number| number as u16)
     }
 }
 
-const SHORT: Damage = Damage::Malformed("a page is not as long as it says");
-
 struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Damage> {
-        let taken = self.bytes.get(self.at..self.at + length).ok_or(SHORT)?;
-        self.at += length;
-        Ok(taken)
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
-        self.take(N)?.try_into().map_err(|_| SHORT)
-    }
-
-    fn u8(&mut self) -> Result<u8, Damage> {
-        Ok(self.array::<1>()?[0])
-    }
-
-    fn u16(&mut self) -> Result<u16, Damage> {
-        self.array().map(u16::from_le_bytes)
-    }
-
-    fn u32(&mut self) -> Result<u32, Damage> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, Damage> {
-        self.array().map(u64::from_le_bytes)
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(*taken)
     }
 }
 

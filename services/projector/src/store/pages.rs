@@ -3,6 +3,7 @@
 //!
 //! A page lies under its room and a sequence not above its first item's; pages of a room do not overlap.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use klatch_domain::{RoomId, Seq};
@@ -132,21 +133,16 @@ impl Pages {
     }
 
     fn newest(&mut self, room: &RoomId) -> Result<Option<&mut Newest>, Damage> {
-        // Looked up twice where it is there: the borrow checker does not see that the first look ends (NLL, case 3).
-        if !self.newest.contains_key(room) {
-            let prefix = key::pages(room);
-            let Some((key, row)) = self.store.last_at_or_before(&prefix, &key::page(room, Seq(u64::MAX)))? else {
-                return Ok(None);
-            };
-            let newest = Newest {
-                key: key::trailing_seq(&key),
-                page: Page::decode(&row)?,
-                is_changed: false,
-                used_in: self.batch,
-            };
-            self.newest.insert(room.clone(), newest);
-        }
-        let Some(newest) = self.newest.get_mut(room) else { return Ok(None) };
+        let newest = match self.newest.entry(room.clone()) {
+            Entry::Occupied(newest) => newest.into_mut(),
+            Entry::Vacant(place) => {
+                let prefix = key::pages(room);
+                let last = self.store.last_at_or_before(&prefix, &key::page(room, Seq(u64::MAX)))?;
+                let Some((key, row)) = last else { return Ok(None) };
+                let (key, page) = (key::trailing_seq(&key), Page::decode(&row)?);
+                place.insert(Newest { key, page, is_changed: false, used_in: self.batch })
+            }
+        };
         newest.used_in = self.batch;
         Ok(Some(newest))
     }

@@ -3,6 +3,8 @@
 //! Edits and deletions are no items: they change the one that they name. What a deleted message leaves behind is made
 //! from its deletion alone, so that a log from which the message was erased folds to the same.
 
+use std::ops::Range;
+
 use klatch_domain::{Event, MessageDeleted, MessageEdited, MessageId, MessageSent, RoomId, Seq};
 use klatch_eventlog::Stored;
 use klatch_wire::query::{HISTORY_BYTES_MAX, HISTORY_ITEMS_MAX, HistoryRequest, Window};
@@ -196,22 +198,33 @@ pub(crate) fn last_message(reading: &Reading, room: &RoomId, floor: Seq) -> Resu
 /// Some neighbouring items, oldest first, still in their pages' bytes.
 #[derive(Debug, Default)]
 struct Slice {
-    items: Vec<(Row, std::ops::Range<usize>)>,
+    rows: Vec<Row>,
+    /// Each with the place of its row.
+    items: Vec<(usize, Range<usize>)>,
     bytes: usize,
     has_more: bool,
 }
 
 impl Slice {
-    /// Takes one more item, unless the page ends before it: then there is more.
-    fn take(&mut self, row: &Row, body: std::ops::Range<usize>, limit: usize, bytes_max: usize) -> bool {
-        let is_full = self.items.len() == limit || (!self.items.is_empty() && self.bytes + body.len() > bytes_max);
+    /// Takes one more item, of the last of the rows, unless the page ends before it: then there is more.
+    fn take(&mut self, body: Range<usize>, bounds: &Bounds<'_>) -> bool {
+        let is_large = !self.items.is_empty() && self.bytes + body.len() > bounds.bytes_max;
+        let is_full = self.items.len() == bounds.limit || is_large;
         if is_full {
             self.has_more = true;
         } else {
             self.bytes += body.len() + 1;
-            self.items.push((row.clone(), body));
+            self.items.push((self.rows.len() - 1, body));
         }
         !is_full
+    }
+
+    fn append(&mut self, younger: Slice) {
+        let rows = self.rows.len();
+        self.rows.extend(younger.rows);
+        self.items.extend(younger.items.into_iter().map(|(row, body)| (rows + row, body)));
+        self.bytes += younger.bytes;
+        self.has_more |= younger.has_more;
     }
 }
 
@@ -249,10 +262,7 @@ fn around(store: &Store, bounds: Bounds<'_>, seq: Seq) -> Result<Slice, Damage> 
     let half = Bounds { limit: bounds.limit.div_ceil(2), bytes_max: bounds.bytes_max / 2, ..bounds };
     let mut slice = older(store, &half, Seq(seq.0.saturating_add(1)))?;
     let rest = Bounds { limit: bounds.limit / 2, ..half };
-    let after = younger(store, &rest, seq)?;
-    slice.items.extend(after.items);
-    slice.bytes += after.bytes;
-    slice.has_more |= after.has_more;
+    slice.append(younger(store, &rest, seq)?);
     Ok(slice)
 }
 
@@ -263,10 +273,10 @@ fn older(store: &Store, bounds: &Bounds<'_>, before: Seq) -> Result<Slice, Damag
     let pages = store.scan_back(&key::pages(bounds.room), &key::page(bounds.room, before));
     'pages: for entry in pages {
         let (_, row) = entry?;
+        slice.rows.push(row.clone());
         let page = PageView::read(&row)?;
         for item in page.items.iter().rev().filter(|item| item.seq < before) {
-            let is_taken =
-                item.seq > bounds.floor && slice.take(&row, item.body.clone(), bounds.limit, bounds.bytes_max);
+            let is_taken = item.seq > bounds.floor && slice.take(item.body.clone(), bounds);
             if !is_taken {
                 break 'pages;
             }
@@ -285,10 +295,10 @@ fn younger(store: &Store, bounds: &Bounds<'_>, after: Seq) -> Result<Slice, Dama
     let from = first.map_or(prefix.clone(), |(key, _)| key.to_vec());
     'pages: for entry in store.scan(&prefix, &from) {
         let (_, row) = entry?;
+        slice.rows.push(row.clone());
         let page = PageView::read(&row)?;
         for item in page.items.iter().filter(|item| item.seq > after) {
-            let is_taken =
-                item.seq <= bounds.up_to && slice.take(&row, item.body.clone(), bounds.limit, bounds.bytes_max);
+            let is_taken = item.seq <= bounds.up_to && slice.take(item.body.clone(), bounds);
             if !is_taken {
                 break 'pages;
             }
@@ -306,7 +316,7 @@ fn write(reading: &Reading, room: &RoomId, slice: &Slice) -> Vec<u8> {
         if n > 0 {
             to.push(b',');
         }
-        to.extend_from_slice(&row[body.clone()]);
+        to.extend_from_slice(&slice.rows[*row][body.clone()]);
     }
     let (more, position) = (slice.has_more, reading.position);
     to.extend_from_slice(
