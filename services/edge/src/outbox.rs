@@ -5,16 +5,19 @@
 //! "resume": dropping a frame instead would break the promise that what it sees has no gaps.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use klatch_domain::{RoomId, Seq, UserId};
 use klatch_wire::CloseCode;
 use serde_json::value::RawValue;
 use tokio::sync::{Notify, OwnedMutexGuard};
 
 /// Empty queues keep at most this many slots, so that an idle session holds next to nothing.
-const IDLE_SLOTS_MAX: usize = 16;
+const IDLE_SLOTS_MAX: usize = 4;
 
 /// What goes over the socket, shared by everyone who gets it.
 #[derive(Debug, Clone)]
@@ -84,7 +87,8 @@ impl Item {
 #[derive(Debug)]
 pub(crate) struct Outbox {
     queue: Mutex<Queue>,
-    wake: Notify,
+    /// Whoever writes what is queued.
+    writer: AtomicWaker,
     /// Something was written, or the session closes.
     written: Notify,
     bytes_max: usize,
@@ -98,6 +102,8 @@ struct Queue {
     /// Answers, queued or being written.
     answers: usize,
     closing: Option<CloseCode>,
+    /// The writer was woken, and has not looked yet: it need not be woken again.
+    is_news: bool,
     /// Whose marks the deliveries move.
     owner: Option<UserId>,
 }
@@ -119,7 +125,7 @@ impl Queue {
 impl Outbox {
     /// An empty queue that holds at most `bytes_max` counted bytes.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Outbox { queue: Mutex::new(Queue::default()), wake: Notify::new(), written: Notify::new(), bytes_max }
+        Outbox { queue: Mutex::new(Queue::default()), writer: AtomicWaker::new(), written: Notify::new(), bytes_max }
     }
 
     /// The most counted bytes that it holds.
@@ -139,8 +145,7 @@ impl Outbox {
         } else {
             queue.add(item);
         }
-        drop(queue);
-        self.wake.notify_one();
+        self.wake(queue);
     }
 
     /// Queues the answer to a request of the session's own.
@@ -155,8 +160,7 @@ impl Outbox {
             return;
         }
         items.for_each(|item| queue.add(item));
-        drop(queue);
-        self.wake.notify_one();
+        self.wake(queue);
     }
 
     /// Queues a mark behind what is queued: there is nothing to say about it.
@@ -165,8 +169,7 @@ impl Outbox {
         if queue.closing.is_none() {
             queue.add(Item { delivery: Some(Box::new(delivery)), ..Item::live(Frame::Nothing) });
         }
-        drop(queue);
-        self.wake.notify_one();
+        self.wake(queue);
     }
 
     /// Resolves when every answer is written, or nothing will be written any more.
@@ -187,8 +190,7 @@ impl Outbox {
     pub(crate) fn close(&self, code: CloseCode) {
         let mut queue = self.lock();
         queue.closing.get_or_insert(code);
-        drop(queue);
-        self.wake.notify_one();
+        self.wake(queue);
         self.written.notify_waiters();
     }
 
@@ -219,9 +221,25 @@ impl Outbox {
         self.lock().answers
     }
 
-    /// Resolves when something was queued or a close was asked for. Cancel-safe; may resolve once too often.
+    /// Resolves when something was queued or a close was asked for. Cancel-safe; may resolve once too often. Only one may
+    /// wait.
     pub(crate) async fn woken(&self) {
-        self.wake.notified().await;
+        poll_fn(|cx| self.poll_woken(cx)).await;
+    }
+
+    /// The same, by hand.
+    pub(crate) fn poll_woken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.writer.register(cx.waker());
+        if std::mem::take(&mut self.lock().is_news) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Wakes the writer, once for all that is queued until it looks.
+    fn wake(&self, mut queue: std::sync::MutexGuard<'_, Queue>) {
+        let is_awake = std::mem::replace(&mut queue.is_news, true);
+        drop(queue);
+        if !is_awake {
+            self.writer.wake();
+        }
     }
 
     /// Moves everything queued into `writing`, which must be empty.

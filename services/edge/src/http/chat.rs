@@ -26,7 +26,7 @@ use crate::hub::Hub;
 use crate::interpreter::{Caller, Interpreter};
 use crate::outbox::Outbox;
 use crate::session::Session;
-use crate::socket::{self, Upgraded, frame};
+use crate::socket::{self, Connection, Upgraded, frame};
 use crate::stream::Stream;
 use crate::token::Person;
 use crate::voice::Voice;
@@ -147,7 +147,7 @@ fn named_by_gateway(headers: &HeaderMap) -> Result<Person, Failure> {
 }
 
 async fn serve_native(hub: Arc<Hub>, upgraded: UpgradeFut, person: Option<Person>) {
-    let Some(connection) = connection_of(upgraded).await else { return };
+    let Some(upgraded) = connection_of(upgraded).await else { return };
     let outbox = Arc::new(Outbox::new(hub.config.limits.queue_bytes_max));
     let mut session = Session::new(hub.clone(), outbox.clone(), Voice::NATIVE);
     match person.map(|person| session.admit(person, None)) {
@@ -158,12 +158,11 @@ async fn serve_native(hub: Arc<Hub>, upgraded: UpgradeFut, person: Option<Person
             outbox.close(CloseCode::TooManyConnections);
         }
     }
-    let client = Client::Native(session);
-    socket::serve(hub, connection, outbox, Tongue::Native, client).await;
+    attend(hub, upgraded, outbox, Tongue::Native, Client::Native(session));
 }
 
 async fn serve_foreign(hub: Arc<Hub>, upgraded: UpgradeFut, door: Door, caller: Caller) {
-    let Some(connection) = connection_of(upgraded).await else { return };
+    let Some(upgraded) = connection_of(upgraded).await else { return };
     let outbox = Arc::new(Outbox::new(hub.config.limits.queue_bytes_max));
     let mut interpreter = Interpreter::new(hub.clone(), outbox.clone(), door);
     if let Err(failure) = interpreter.begin(caller).await {
@@ -173,7 +172,13 @@ async fn serve_foreign(hub: Arc<Hub>, upgraded: UpgradeFut, door: Door, caller: 
         }
     }
     let (tongue, client) = (Tongue::Foreign(interpreter.dialect()), Client::Foreign(interpreter));
-    socket::serve(hub, connection, outbox, tongue, client).await;
+    attend(hub, upgraded, outbox, tongue, client);
+}
+
+/// The connection's own task, beside that of its upgrade, which ends.
+fn attend(hub: Arc<Hub>, upgraded: Upgraded, outbox: Arc<Outbox>, tongue: Tongue, client: Client) {
+    let connection = Connection::new(hub.clone(), upgraded, outbox, tongue, Box::new(client));
+    hub.tasks.spawn(socket::serve(connection));
 }
 
 /// The connection, once it is upgraded.
