@@ -5,7 +5,7 @@
 //!   is `setpriv`); one that was left behind nevertheless is found by its pid file and stopped first.
 //! - When it dies by itself it is started again, at once and then ever more slowly.
 
-mod binary;
+pub(crate) mod binary;
 mod leftover;
 mod process;
 
