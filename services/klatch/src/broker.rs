@@ -6,7 +6,7 @@
 //! - It knows the users of `nats/users.conf` and nobody else; their passwords are made once and lie beside the streams.
 //! - When it dies by itself it is started again, at once and then ever more slowly.
 
-mod binary;
+pub(crate) mod binary;
 mod leftover;
 mod process;
 mod users;

@@ -2,6 +2,7 @@
 //! exit code: 0 done, 1 not done (one line on standard error says why and what to do), 2 misused.
 
 mod accounts;
+mod bench;
 mod broker;
 mod config;
 mod data_folder;
@@ -72,6 +73,7 @@ enum Command {
     Health(health::Args),
     Rebuild(rebuild::Args),
     Verify(verify::Args),
+    Bench(bench::Args),
     #[command(subcommand)]
     Config(config::Command),
 }
@@ -105,6 +107,7 @@ async fn run(cli: Cli) -> Result<ExitCode, AnyError> {
         Command::Health(args) => health::run(args).await,
         Command::Rebuild(args) => rebuild::run(args, file).await,
         Command::Verify(args) => verify::run(args, file).await,
+        Command::Bench(args) => Box::pin(bench::run(args)).await,
         Command::Config(command) => config::run(command, file),
     }
 }
