@@ -90,6 +90,7 @@ pub async fn run(
     metrics: &Metrics,
 ) -> Result<(), RunError> {
     let client = log.client().ok_or(RunError::NoBroker)?;
+    log.count_into(metrics);
     let numbers = Numbers::register(metrics);
     let opening = Box::pin(open(client, &config, &ready));
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
@@ -108,6 +109,11 @@ pub async fn run(
         let _ = mailing.await;
     }
     Ok(())
+}
+
+/// Registers what accounts count, without running any: for the catalogue.
+pub fn register_numbers(registry: &Metrics) {
+    Numbers::register(registry);
 }
 
 /// The bucket and the keys in it, however long the broker takes.

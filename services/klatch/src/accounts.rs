@@ -7,7 +7,7 @@ use klatch_eventlog::Log;
 use klatch_service::{Health, Metrics, shutdown, telemetry};
 
 use crate::settings::{self, NatsFlag};
-use crate::{AnyError, demo};
+use crate::{AnyError, demo, watch};
 
 /// Run the accounts alone: registration, sign-in, and the keys of the tokens
 ///
@@ -33,11 +33,13 @@ pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Any
     if args.dev {
         demo::apply_to_accounts(&mut settings.accounts, &options.servers)?;
     }
-    telemetry::init(&settings.telemetry)?;
+    telemetry::init(&settings.telemetry, "klatch-accounts")?;
     settings::tell_ignored_variables();
     let shutdown = shutdown::on_signals()?;
+    let (health, metrics) = (Health::new(), Metrics::new());
+    watch::serve(&settings.telemetry, &health, &metrics, &shutdown).await?;
     let Some(log) = shutdown.run_until_cancelled(Log::open(options)).await else { return Ok(ExitCode::SUCCESS) };
-    let ready = Health::new().condition("accounts", "starting");
-    klatch_accounts::run(settings.accounts(), log?, shutdown, ready, &Metrics::new()).await?;
+    let ready = health.condition("accounts", "starting");
+    klatch_accounts::run(settings.accounts(), log?, shutdown, ready, &metrics).await?;
     Ok(ExitCode::SUCCESS)
 }

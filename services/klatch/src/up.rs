@@ -21,7 +21,7 @@ use crate::broker::Broker;
 use crate::data_folder::DataFolder;
 use crate::settings::{self, DataFlag, ListenFlag, NatsFlag, Settings};
 use crate::supervision::Services;
-use crate::{AnyError, demo, signer};
+use crate::{AnyError, demo, signer, watch};
 
 // With the broker's own 2.5 s these make less than the 10 s that a stop may take.
 const EDGE_DRAIN_MS_MAX: u64 = 4_500;
@@ -72,17 +72,18 @@ pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Any
     if args.dev {
         demo::apply(&mut settings)?;
     }
-    telemetry::init(&settings.telemetry)?;
+    telemetry::init(&settings.telemetry, "klatch")?;
     settings::tell_ignored_variables();
     let shutdown = shutdown::on_signals()?;
-    let health = Health::new();
+    let (health, metrics) = (Health::new(), Metrics::new());
+    watch::serve(&settings.telemetry, &health, &metrics, &shutdown).await?;
 
     let Some(prepared) = shutdown.run_until_cancelled(prepare(&mut settings, &health)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     let (folder, broker) = prepared?;
     let url = broker.as_ref().map(|broker| broker.url().to_owned());
-    let served = serve(&settings, &folder, url.as_deref(), &health, &shutdown).await;
+    let served = serve(&settings, &folder, url.as_deref(), &health, metrics, &shutdown).await;
     if let Some(broker) = broker {
         broker.stop().await;
     }
@@ -113,6 +114,7 @@ async fn serve(
     folder: &DataFolder,
     url: Option<&str>,
     health: &Health,
+    metrics: Metrics,
     shutdown: &CancellationToken,
 ) -> Result<(), AnyError> {
     // A connection each: a fold under full load must not stand in the way of a command.
@@ -129,7 +131,6 @@ async fn serve(
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(()) };
     let (for_edge, for_projector, for_accounts, for_notifier) = opened?;
 
-    let metrics = Metrics::new();
     let announcement =
         Announcement { folder: folder.path().to_owned(), demo: settings.edge.demo.clone(), health: health.clone() };
     // All of them before the first service starts: what is ready is announced once, and nothing may be missing then.

@@ -146,7 +146,11 @@ impl Connection {
         let mut alarm = std::pin::pin!(tokio::time::sleep_until(self.next_alarm()));
         loop {
             // First what is to be written: the next request is begun only when the last answer is out.
-            let is_broken = self.writer.flush(&self.tcp, &self.outbox).is_err();
+            let flushed = self.writer.flush(&self.tcp, &self.outbox);
+            let is_broken = flushed.is_err();
+            if let Ok(frames @ 1..) = flushed {
+                hub.metrics.frames_out.inc_by(frames);
+            }
             self.start_work();
             if self.is_at_rest() {
                 self.end();
