@@ -29,14 +29,11 @@ async fn look(log: &Log, board: &Board, numbers: &Numbers) {
     let state = board.state();
     let behind = end.0.saturating_sub(state.seq.0);
     numbers.lag_events.set(i64::try_from(behind).unwrap_or(i64::MAX));
-    let seconds = match (behind, log.broker_time().await, log.get(state.seq.next()).await) {
-        (0, ..) => Some(0.0),
-        (_, Ok(Some(now)), Ok(Some(next))) => Some((now.as_ms() - next.at.as_ms()).max(0) as f64 / 1_000.0),
-        // The next one was erased: the next look finds another.
-        _ => None,
-    };
-    if let Some(seconds) = seconds {
-        numbers.lag_seconds.set(seconds);
+    if behind == 0 {
+        numbers.lag_seconds.set(0.0);
+    } else if let (Ok(Some(now)), Ok(Some(next))) = (log.broker_time().await, log.get(state.seq.next()).await) {
+        // Where the next one was erased, the next look finds another.
+        numbers.lag_seconds.set((now.as_ms() - next.at.as_ms()).max(0) as f64 / 1_000.0);
     }
     numbers.progress.set(match state.phase {
         Phase::Live => 1.0,
