@@ -12,6 +12,7 @@ use klatch_service::tether;
 use klatch_testkit::{NatsServer, eventually, free_port};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
+use tempfile::TempDir;
 
 const BOUND: Duration = Duration::from_secs(120);
 const KLATCH: &str = env!("CARGO_BIN_EXE_klatch");
@@ -114,8 +115,15 @@ impl Drop for Klatch {
     }
 }
 
-/// Says something through an edge, a projector and a notifier of their own; gives back the broker, for what is stored.
-async fn say(collector: &Collector, traced: bool) -> (NatsServer, Vec<Klatch>) {
+/// An edge, a projector and a notifier of their own, through which something was said.
+struct System {
+    // Killed before the folder that they write to goes.
+    _running: Vec<Klatch>,
+    _data: TempDir,
+    nats: NatsServer,
+}
+
+async fn say(collector: &Collector, traced: bool) -> System {
     let nats = NatsServer::start().await;
     let data = tempfile::tempdir().expect("a temporary folder");
     let folder = data.path().display().to_string();
@@ -155,13 +163,13 @@ async fn say(collector: &Collector, traced: bool) -> (NatsServer, Vec<Klatch>) {
         .output()
         .expect("klatch starts");
     assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
-    (nats, vec![notifier, projector, edge])
+    System { _running: vec![notifier, projector, edge], _data: data, nats }
 }
 
 #[tokio::test]
 async fn one_trace_goes_from_the_edge_to_projector_notifier_webhook_and_delivery() {
     let collector = Collector::start();
-    let (_nats, _running) = say(&collector, true).await;
+    let _system = say(&collector, true).await;
     let wanted =
         ["edge.request", "edge.append", "edge.deliver", "projector.fold", "notifier.expand", "notifier.deliver"];
     let trace = eventually(BOUND, "one trace over all services", || async {
@@ -185,14 +193,14 @@ async fn one_trace_goes_from_the_edge_to_projector_notifier_webhook_and_delivery
 #[tokio::test]
 async fn without_the_variable_there_are_no_spans_and_no_headers() {
     let collector = Collector::start();
-    let (nats, _running) = say(&collector, false).await;
+    let system = say(&collector, false).await;
     eventually(BOUND, "the webhook", || async {
         if collector.of("/hook").is_empty() { Err("nothing") } else { Ok(()) }
     })
     .await;
     assert!(collector.of("/v1/traces").is_empty());
     assert!(collector.of("/hook").iter().all(|(_, trace, _)| trace.is_none()));
-    let jetstream = async_nats::jetstream::new(nats.client().await);
+    let jetstream = async_nats::jetstream::new(system.nats.client().await);
     let stream = jetstream.get_stream("CHAT_EVENTS").await.expect("the log");
     let last = stream.cached_info().state.last_sequence;
     for seq in 1..=last {
