@@ -59,8 +59,9 @@ impl Desk {
             name::PEOPLE => encode(self.people(&parse(body)?)),
             _ => Err(Failure::new(Code::InvalidField, "there is no such request")),
         };
-        self.numbers.requests.inc();
-        self.numbers.requests_refused.inc_by(u64::from(answer.is_err()));
+        if let Some(kind) = name::ALL.into_iter().find(|name| *name == request) {
+            self.numbers.answered(kind, answer.as_ref().err().map(|failure| failure.code));
+        }
         self.numbers.request_seconds.observe(begun.elapsed().as_secs_f64());
         answer
     }

@@ -107,6 +107,11 @@ pub async fn run(
     Ok(())
 }
 
+/// Registers what accounts count, without running any: for the catalogue.
+pub fn register_numbers(registry: &Metrics) {
+    Numbers::register(registry);
+}
+
 /// The bucket and the keys in it, however long the broker takes.
 async fn open(client: &Client, config: &Config, ready: &Condition) -> Result<(Bucket, KeyRing), RunError> {
     let mut pause = PAUSE;

@@ -6,8 +6,10 @@ use klatch_domain::{
     Address, Decision, Draft, Event, Known, MessageId, MessageSent, Position, Refusal, RoomId, Seq, Timestamp,
 };
 use klatch_eventlog::{Append, AppendError, Entry, Outcome, ReadError};
+use klatch_service::traces;
 use klatch_wire::Code;
 use klatch_wire::native::server::Failure;
+use tracing::Instrument;
 
 use crate::hub::Hub;
 use crate::standing::{Freshness, room_info};
@@ -121,7 +123,9 @@ impl Hub {
             id: Some(entry_id(key, at)),
         });
         let append = Append { author: actor.user_id(), entries: entries.collect() };
-        self.log.append(append).await.map_err(not_appended)
+        let span = tracing::trace_span!(target: traces::TARGET, "edge.append", otel.kind = "producer");
+        let appending = async { self.log.append_under(traces::current(), append).await };
+        appending.instrument(span).await.map_err(not_appended)
     }
 
     /// What an earlier try of this very command has stored, whose answer was lost, is acknowledged whatever has changed

@@ -101,6 +101,7 @@ pub async fn run(
     }
     let certificate = Certificate::open(&config.tls)?.map(Arc::new);
     let listeners = listen(&config)?;
+    log.count_into(metrics);
     let hub = Arc::new(Hub::new(config, log, verifier, health, metrics::Metrics::new(metrics)));
     bound(&listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect::<Vec<_>>());
 
@@ -144,6 +145,11 @@ pub fn messages_in(bytes: &[u8], step: usize) -> (Vec<String>, Option<u16>) {
     (texts, broken.map(klatch_wire::CloseCode::number))
 }
 
+/// Registers what an edge counts, without running one: for the catalogue.
+pub fn register_numbers(registry: &Metrics) {
+    metrics::Metrics::new(registry);
+}
+
 fn listen(config: &Config) -> Result<Vec<tokio::net::TcpListener>, RunError> {
     let bind = |address: &SocketAddr| {
         accept::bind(*address, config.accept_backlog).map_err(|cause| RunError::Listen { address: *address, cause })
@@ -160,5 +166,6 @@ async fn upkeep(hub: Arc<Hub>) {
         members::follow(hub.clone()),
         http::answer_census(hub.clone()),
         token::keep_keys(hub.clone()),
+        metrics::keep(hub.clone()),
     );
 }

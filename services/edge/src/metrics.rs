@@ -1,10 +1,18 @@
 //! What an edge counts. No label names a room or a person.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use klatch_wire::{CloseCode, Code};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+
+use crate::hub::Hub;
+
+/// How often what is only there is counted.
+const COUNT_EVERY: Duration = Duration::from_secs(5);
 
 /// The edge's metrics.
 #[derive(Debug, Clone)]
@@ -14,6 +22,16 @@ pub(crate) struct Metrics {
     pub connections: Gauge,
     /// Client frames worked on.
     pub frames_in: Counter,
+    /// Frames that WebSockets took.
+    pub frames_out: Counter,
+    /// People who are connected now.
+    people: Gauge,
+    /// Rooms that somebody is attached to now.
+    rooms: Gauge,
+    /// Bytes that wait in outboxes.
+    outbox_bytes: Gauge,
+    /// Outboxes that are at least half full.
+    slow_readers: Gauge,
     refusals: Family<CodeLabel, Counter>,
     closes: Family<CloseLabel, Counter>,
 }
@@ -35,8 +53,17 @@ impl Metrics {
         Metrics {
             connections: edge.gauge("connections", "WebSocket connections open now"),
             frames_in: edge.counter("frames_in", "Client frames worked on"),
-            refusals: edge.register("refusals", "Requests refused, by error code", Family::default()),
-            closes: edge.register("closes", "Connections closed by the server, by close code", Family::default()),
+            frames_out: edge.counter("frames_out", "Frames that WebSockets took"),
+            people: edge.gauge("people", "People with a connection here, counted every five seconds"),
+            rooms: edge.gauge("rooms", "Rooms that somebody here is attached to, counted every five seconds"),
+            outbox_bytes: edge.gauge("outbox_bytes", "Bytes that wait for clients, counted every five seconds"),
+            slow_readers: edge.gauge("slow_readers", "Connections whose outbox is half full, counted every five seconds"),
+            refusals: edge.register("refusals", "Requests refused, by error code (label code)", Family::default()),
+            closes: edge.register(
+                "closes",
+                "Connections closed by the server, by close code, of which docs/errors.md has the meanings (label code)",
+                Family::default(),
+            ),
             registry: registry.clone(),
         }
     }
@@ -55,4 +82,29 @@ impl Metrics {
     pub(crate) fn encode(&self) -> String {
         self.registry.encode()
     }
+}
+
+/// Counts again and again what nobody counts as it comes and goes. Never ends.
+pub(crate) async fn keep(hub: Arc<Hub>) {
+    let mut each = tokio::time::interval(COUNT_EVERY);
+    each.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        each.tick().await;
+        count(&hub);
+    }
+}
+
+fn count(hub: &Hub) {
+    let (mut bytes, mut slow) = (0, 0);
+    let people = hub.people.ids();
+    for ear in people.iter().flat_map(|user| hub.people.sessions_of(user)) {
+        let waiting = ear.outbox.bytes_waiting();
+        bytes += waiting;
+        slow += i64::from(waiting * 2 >= ear.outbox.bytes_max().max(1));
+    }
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    hub.metrics.people.set(number(people.len()));
+    hub.metrics.rooms.set(number(hub.interest.rooms().len()));
+    hub.metrics.outbox_bytes.set(number(bytes));
+    hub.metrics.slow_readers.set(slow);
 }

@@ -210,6 +210,11 @@ impl Outbox {
         self.lock().owner = Some(user.clone());
     }
 
+    /// Counted bytes that wait, or are being written.
+    pub(crate) fn bytes_waiting(&self) -> usize {
+        self.lock().bytes
+    }
+
     /// The code to close with, if the session is to close.
     pub(crate) fn closing(&self) -> Option<CloseCode> {
         self.lock().closing

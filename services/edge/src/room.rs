@@ -10,11 +10,13 @@ use klatch_domain::{
     Address, Cause, Change, Epoch, Event, Known, Membership, MessageId, RoomId, RoomInfo, Seq, UserId,
 };
 use klatch_eventlog::{EdgeId, LiveEvent, LiveRoom, Log, ReadError, Stored};
+use klatch_service::traces::{self, Traceparent};
 use klatch_wire::dialects::{Encoded, Happening, Timeline};
 use klatch_wire::native::server::{MemberState, Presence, Receipt, User, UserInRoom};
 use klatch_wire::{CloseCode, Limits};
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Span;
 
 use crate::announce::{Announcements, Word};
 use crate::listener::{Listener, Listeners};
@@ -265,7 +267,10 @@ impl Room {
     fn apply(&self, event: LiveEvent) -> Vec<Effect> {
         let mut state = self.lock();
         match event {
-            LiveEvent::Timeline { seq, prev, payload } => self.timeline(&mut state, seq, prev, &payload),
+            LiveEvent::Timeline { seq, prev, trace, payload } => {
+                let _delivering = delivery_of(trace, seq).entered();
+                self.timeline(&mut state, seq, prev, &payload);
+            }
             LiveEvent::Member(stored) => self.member(&mut state, &stored),
             LiveEvent::Info(stored) => return Self::new_info(&mut state, &stored),
             LiveEvent::Typing { user, payload } if state.roster.len() <= self.around.limits.roster_frames_max => {
@@ -371,6 +376,15 @@ impl Room {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Until an event lies in the outboxes of all who listen here: the last span of its trace.
+fn delivery_of(trace: Option<Traceparent>, seq: Seq) -> Span {
+    let Some(trace) = trace.filter(|trace| trace.is_sampled()) else { return Span::none() };
+    let span =
+        tracing::trace_span!(target: traces::TARGET, parent: None, "edge.deliver", otel.kind = "consumer", seq = seq.0);
+    traces::put_behind(&span, Some(trace));
+    span
 }
 
 /// The room's task: ends when nobody holds the room any more. What it hears is never interrupted by what it tells: a

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use klatch_domain::{ClientId, Position, RoomId, Seq, Timestamp};
 use klatch_eventlog::Marks;
+use klatch_service::traces;
 use klatch_wire::native::Request;
 use klatch_wire::native::request::{Auth, InRoom};
 use klatch_wire::native::server::{Failure, Pong, Presence, Receipt, Stored, User};
 use klatch_wire::query::{HistoryResponse, MembersResponse, RoomsResponse};
 use klatch_wire::{CloseCode, Code};
 use serde::Serialize;
+use tracing::Instrument;
 
 use crate::hub::Hub;
 use crate::outbox::Outbox;
@@ -137,6 +139,21 @@ impl Session {
 
     /// Works on one request to its end. With an `id` of the client's own it may be repeated safely.
     pub(crate) async fn perform(&mut self, request: Request, id: Option<ClientId>) -> Answer {
+        let span = tracing::trace_span!(
+            target: traces::TARGET,
+            "edge.request",
+            otel.kind = "server",
+            event = request.event(),
+            code = tracing::field::Empty,
+        );
+        let answer = self.carry_out(request, id).instrument(span.clone()).await;
+        if let Err(failure) = &answer {
+            span.record("code", failure.code.as_str());
+        }
+        answer
+    }
+
+    async fn carry_out(&mut self, request: Request, id: Option<ClientId>) -> Answer {
         if let Request::Auth(auth) = &request {
             return self.auth(auth).await;
         }

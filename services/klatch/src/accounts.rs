@@ -7,7 +7,7 @@ use klatch_service::{Health, Metrics, shutdown, telemetry};
 
 use crate::broker::User;
 use crate::settings::{self, NatsFlag};
-use crate::{AnyError, demo};
+use crate::{AnyError, demo, watch};
 
 /// Run the accounts alone: registration, sign-in, and the keys of the tokens
 ///
@@ -33,12 +33,14 @@ pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Any
     if args.dev {
         demo::apply_to_accounts(&mut settings.accounts, &options.servers)?;
     }
-    telemetry::init(&settings.telemetry)?;
+    telemetry::init(&settings.telemetry, "klatch-accounts")?;
     settings::tell_ignored_variables();
     let shutdown = shutdown::on_signals()?;
+    let (health, metrics) = (Health::new(), Metrics::new());
+    watch::serve(&settings.telemetry, &health, &metrics, &shutdown).await?;
     let connecting = klatch_eventlog::connect(&options);
     let Some(client) = shutdown.run_until_cancelled(connecting).await else { return Ok(ExitCode::SUCCESS) };
-    let ready = Health::new().condition("accounts", "starting");
-    klatch_accounts::run(settings.accounts(), client?, shutdown, ready, &Metrics::new()).await?;
+    let ready = health.condition("accounts", "starting");
+    klatch_accounts::run(settings.accounts(), client?, shutdown, ready, &metrics).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use klatch_service::{Health, Metrics, shutdown, telemetry};
 
 use crate::broker::User;
 use crate::settings::{self, ListenFlag, NatsFlag};
-use crate::{AnyError, demo};
+use crate::{AnyError, demo, watch};
 
 /// Run an edge alone: what clients connect to
 ///
@@ -36,12 +36,14 @@ pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Any
     if args.dev {
         demo::apply(&mut settings)?;
     }
-    telemetry::init(&settings.telemetry)?;
+    telemetry::init(&settings.telemetry, "klatch-edge")?;
     settings::tell_ignored_variables();
     let shutdown = shutdown::on_signals()?;
+    let (health, metrics) = (Health::new(), Metrics::new());
+    watch::serve(&settings.telemetry, &health, &metrics, &shutdown).await?;
     let opening = Log::open(settings.log_options(User::Edge, None)?);
     let Some(log) = shutdown.run_until_cancelled(opening).await else { return Ok(ExitCode::SUCCESS) };
     let bound = |addresses: &[std::net::SocketAddr]| tracing::info!(?addresses, "listening");
-    klatch_edge::run(settings.edge, log?, Health::new(), &Metrics::new(), bound, shutdown).await?;
+    klatch_edge::run(settings.edge, log?, health, &metrics, bound, shutdown).await?;
     Ok(ExitCode::SUCCESS)
 }

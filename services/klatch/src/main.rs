@@ -8,6 +8,7 @@ mod config;
 mod data_folder;
 mod demo;
 mod edge;
+mod epoch;
 mod health;
 mod notifier;
 mod projector;
@@ -20,6 +21,7 @@ mod tail;
 mod token;
 mod up;
 mod verify;
+mod watch;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -75,6 +77,8 @@ enum Command {
     Verify(verify::Args),
     Bench(bench::Args),
     #[command(subcommand)]
+    Epoch(epoch::Command),
+    #[command(subcommand)]
     Config(config::Command),
 }
 
@@ -87,6 +91,8 @@ fn main() -> ExitCode {
     let done = runtime.block_on(run(cli));
     // Whatever still runs on it is a blocking call that nobody waits for any more.
     runtime.shutdown_background();
+    // Not on the runtime: it waits for the collector.
+    klatch_service::traces::flush();
     match done {
         Ok(code) => code,
         Err(error) => failed(&error),
@@ -108,6 +114,7 @@ async fn run(cli: Cli) -> Result<ExitCode, AnyError> {
         Command::Rebuild(args) => rebuild::run(args, file).await,
         Command::Verify(args) => verify::run(args, file).await,
         Command::Bench(args) => Box::pin(bench::run(args)).await,
+        Command::Epoch(command) => epoch::run(command, file).await,
         Command::Config(command) => config::run(command, file),
     }
 }

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use klatch_eventlog::Log;
 use klatch_service::{Health, Metrics, shutdown, telemetry};
 
-use crate::AnyError;
 use crate::broker::User;
 use crate::settings::{self, NatsFlag};
+use crate::{AnyError, watch};
 
 /// Run a notifier alone: what tells other systems of messages, on NATS and by webhooks
 ///
@@ -27,12 +27,14 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, AnyError> {
     let settings = settings::read(file, args.nats.layers())?.value;
-    telemetry::init(&settings.telemetry)?;
+    telemetry::init(&settings.telemetry, "klatch-notifier")?;
     settings::tell_ignored_variables();
     let shutdown = shutdown::on_signals()?;
+    let (health, metrics) = (Health::new(), Metrics::new());
+    watch::serve(&settings.telemetry, &health, &metrics, &shutdown).await?;
     let opening = Log::open(settings.log_options(User::Notifier, None)?);
     let Some(log) = shutdown.run_until_cancelled(opening).await else { return Ok(ExitCode::SUCCESS) };
-    let ready = Health::new().condition("notifier", "starting");
-    klatch_notifier::run(settings.notifier, log?, shutdown, ready, &Metrics::new()).await?;
+    let ready = health.condition("notifier", "starting");
+    klatch_notifier::run(settings.notifier, log?, shutdown, ready, &metrics).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use klatch_eventlog::Log;
 use klatch_service::{Health, Metrics, shutdown, telemetry};
 
-use crate::AnyError;
 use crate::broker::User;
 use crate::settings::{self, DataFlag, NatsFlag};
+use crate::{AnyError, watch};
 
 /// Run a projector alone: what answers for history, rooms and members
 ///
@@ -27,15 +27,17 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, AnyError> {
     let settings = settings::read(file, [args.nats.layers(), args.data.layers()].concat())?.value;
-    telemetry::init(&settings.telemetry)?;
+    telemetry::init(&settings.telemetry, "klatch-projector")?;
     settings::tell_ignored_variables();
     let shutdown = shutdown::on_signals()?;
+    let (health, metrics) = (Health::new(), Metrics::new());
+    watch::serve(&settings.telemetry, &health, &metrics, &shutdown).await?;
     let (reading, erasing) = (settings.log_options(User::Projector, None)?, settings.log_options(User::Eraser, None)?);
     // One after the other: the first creates what the second finds.
     let opening = async { Ok::<_, AnyError>((Log::open(reading).await?, Log::open(erasing).await?)) };
     let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(ExitCode::SUCCESS) };
     let (log, erasing) = opened?;
-    let ready = Health::new().condition("projector", "starting");
-    klatch_projector::run(settings.projector, log, erasing, shutdown, ready, &Metrics::new()).await?;
+    let ready = health.condition("projector", "starting");
+    klatch_projector::run(settings.projector, log, erasing, shutdown, ready, &metrics).await?;
     Ok(ExitCode::SUCCESS)
 }

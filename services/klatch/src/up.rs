@@ -21,7 +21,7 @@ use crate::broker::{Access, Broker, User};
 use crate::data_folder::DataFolder;
 use crate::settings::{self, DataFlag, ListenFlag, NatsFlag, Settings};
 use crate::supervision::Services;
-use crate::{AnyError, demo, signer};
+use crate::{AnyError, demo, signer, watch};
 
 // With the broker's own 2.5 s these make less than the 10 s that a stop may take.
 const EDGE_DRAIN_MS_MAX: u64 = 4_500;
@@ -72,17 +72,18 @@ pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Any
     if args.dev {
         demo::apply(&mut settings)?;
     }
-    telemetry::init(&settings.telemetry)?;
+    telemetry::init(&settings.telemetry, "klatch")?;
     settings::tell_ignored_variables();
     let shutdown = shutdown::on_signals()?;
-    let health = Health::new();
+    let (health, metrics) = (Health::new(), Metrics::new());
+    watch::serve(&settings.telemetry, &health, &metrics, &shutdown).await?;
 
     let Some(prepared) = shutdown.run_until_cancelled(prepare(&mut settings, &health)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     let (folder, broker) = prepared?;
     let access = broker.as_ref().map(|broker| broker.access().clone());
-    let served = serve(&settings, &folder, access.as_ref(), &health, &shutdown).await;
+    let served = serve(&settings, &folder, access.as_ref(), &health, metrics, &shutdown).await;
     if let Some(broker) = broker {
         broker.stop().await;
     }
@@ -141,13 +142,13 @@ async fn serve(
     folder: &DataFolder,
     access: Option<&Access>,
     health: &Health,
+    metrics: Metrics,
     shutdown: &CancellationToken,
 ) -> Result<(), AnyError> {
     let Some(opened) = shutdown.run_until_cancelled(Box::pin(open(settings, access))).await else { return Ok(()) };
     let Opened { edge: for_edge, projector: for_projector, eraser, accounts: for_accounts, notifier: for_notifier } =
         opened?;
 
-    let metrics = Metrics::new();
     let announcement = Announcement {
         folder: folder.path().to_owned(),
         demo: settings.edge.demo.clone(),

@@ -5,6 +5,7 @@ use http::{HeaderValue, Request, header};
 use klatch_domain::Event;
 use klatch_eventlog::{Log, ReadError};
 use klatch_service::outgoing::Outgoing;
+use klatch_service::traces::{self, Traceparent};
 use time::OffsetDateTime;
 
 use crate::announcement;
@@ -45,7 +46,11 @@ pub(crate) async fn attempt(log: &Log, outgoing: &Outgoing, webhook: &Webhook, j
 fn signed(webhook: &Webhook, job: &Job, body: Bytes, now: i64) -> Result<Request<Bytes>, http::Error> {
     let id = job.message_id.as_str();
     let signature = signatures(&webhook.secrets, id, now, &body);
-    Request::post(webhook.url.as_str())
+    let mut request = Request::post(webhook.url.as_str());
+    if let Some(trace) = traces::current() {
+        request = request.header(Traceparent::HEADER, trace.to_string());
+    }
+    request
         .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .header("webhook-id", id)
         .header("webhook-timestamp", now)

@@ -13,12 +13,14 @@ use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::{AckKind, Message};
 use futures_util::{FutureExt, StreamExt};
 use klatch_domain::Timestamp;
-use klatch_eventlog::{Consumer, Log, OpenError};
+use klatch_eventlog::{Consumer, Log, OpenError, WebhookName, trace_of_job};
 use klatch_service::outgoing::Outgoing;
+use klatch_service::traces;
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use crate::attempt::{Tried, attempt};
 use crate::config::{Config, Webhook};
@@ -143,9 +145,10 @@ impl Line {
                 return done(&message).await;
             }
         };
+        let span = delivery_of(&message, &self.webhook.name, tries);
         self.numbers.in_flight.inc();
         let tried = tokio::select! {
-            tried = self.try_until_read(&job) => Some(tried),
+            tried = self.try_until_read(&job).instrument(span) => Some(tried),
             () = self.keep(&message) => None,
             () = cut.cancelled() => None,
         };
@@ -223,6 +226,14 @@ impl Line {
         tracing::warn!(webhook = %self.webhook.name, message = %job.message_id, tries, reason, "given up");
         done(message).await;
     }
+}
+
+/// One try, as a span of the message's trace.
+fn delivery_of(message: &Message, webhook: &WebhookName, tries: u32) -> Span {
+    let Some(trace) = trace_of_job(message).filter(|trace| trace.is_sampled()) else { return Span::none() };
+    let span = tracing::trace_span!(target: traces::TARGET, "notifier.deliver", otel.kind = "client", %webhook, tries);
+    traces::put_behind(&span, Some(trace));
+    span
 }
 
 /// Confirmed, so that what was delivered is not delivered again where it can be helped.

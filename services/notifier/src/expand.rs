@@ -11,8 +11,9 @@ use futures_util::future::try_join_all;
 use futures_util::{FutureExt, StreamExt};
 use klatch_domain::{Epoch, Event, Seq};
 use klatch_eventlog::{AppendError, Consumer, Log, OpenError, ReadError, Stored};
-use klatch_service::Condition;
+use klatch_service::{Condition, traces};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::announcement::{self, EventType};
 use crate::config::{Config, Webhook};
@@ -41,6 +42,8 @@ enum Meaning {
 
 /// What is told of one message.
 struct Notice {
+    /// Its part of the message's trace.
+    span: Span,
     /// For each webhook.
     job: Job,
     /// On NATS.
@@ -175,10 +178,10 @@ impl Expansion {
             return Ok(settled);
         }
         // The jobs first: stored twice they are stored once, but what is told twice is heard twice.
-        try_join_all(notices.iter().map(|notice| self.put(&notice.job))).await?;
+        try_join_all(notices.iter().map(|notice| self.put(notice))).await?;
         let connections = self.log.connections();
-        for Notice { job, told } in &notices {
-            match self.log.tell_sent(&job.message_id, told.clone()).await {
+        for Notice { span, job, told } in &notices {
+            match self.log.tell_sent(&job.message_id, traces::of(span), told.clone()).await {
                 // A client's frame is much smaller than what NATS takes: this came in by another way.
                 Err(AppendError::TooLarge) => tracing::warn!(seq = job.seq.0, "too large to be told"),
                 told => told?,
@@ -218,19 +221,29 @@ impl Expansion {
         let told = announcement::message_sent(stored.at, &sent, receiver_id.as_ref());
         let (message_id, room_id) = (sent.message_id, sent.room_id);
         let job = Job { event_type: EventType::MessageSent, message_id, room_id, seq: stored.seq, receiver_id };
-        Ok(Meaning::Tell(Notice { job, told }))
+        Ok(Meaning::Tell(Notice { span: telling_of(&stored), job, told }))
     }
 
-    async fn put(&self, job: &Job) -> Result<(), Trouble> {
+    async fn put(&self, Notice { span, job, .. }: &Notice) -> Result<(), Trouble> {
         let payload = job.encode();
         for (webhook, numbers) in &self.webhooks {
             if webhook.events.contains(&job.event_type) {
-                self.log.put_job(&webhook.name, &job.message_id, payload.clone()).await?;
+                let trace = traces::of(span);
+                self.log.put_job(&webhook.name, &job.message_id, trace, payload.clone()).await?;
                 numbers.jobs.inc();
             }
         }
         Ok(())
     }
+}
+
+/// From an event to its notice and its jobs.
+fn telling_of(stored: &Stored) -> Span {
+    let Some(trace) = stored.trace.filter(|trace| trace.is_sampled()) else { return Span::none() };
+    let span =
+        tracing::trace_span!(target: traces::TARGET, "notifier.expand", otel.kind = "consumer", seq = stored.seq.0);
+    traces::put_behind(&span, Some(trace));
+    span
 }
 
 /// What is not given back so comes again a little later, by itself.

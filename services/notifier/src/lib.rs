@@ -67,6 +67,7 @@ pub async fn run(
 ) -> Result<(), RunError> {
     config.check()?;
     let numbers = Numbers::register(metrics);
+    log.count_into(metrics);
     let lines = lines(&config, &log, &numbers)?;
     verify(&config, &log).await?;
     let mut delivering: JoinSet<()> = lines.into_iter().map(|line| line.run(shutdown.clone())).collect();
@@ -74,6 +75,11 @@ pub async fn run(
     // They end with the shutdown; a panic there was told by the panic itself.
     while delivering.join_next().await.is_some() {}
     Ok(())
+}
+
+/// Registers what a notifier counts, without running one: for the catalogue.
+pub fn register_numbers(registry: &Metrics) {
+    Numbers::register(registry);
 }
 
 fn lines(config: &Config, log: &Log, numbers: &Numbers) -> Result<Vec<Line>, RunError> {

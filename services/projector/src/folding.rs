@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use klatch_domain::{Epoch, Position, Seq};
 use klatch_eventlog::{FollowBatch, FollowError, FollowMarks, Log, MarkBatch, Stored};
+use klatch_service::traces;
 use klatch_wire::query::Phase;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::board::{Beginning, Board};
 use crate::config::Config;
@@ -33,6 +35,8 @@ const COMMIT_EVERY: Duration = Duration::from_millis(20);
 const COMMIT_EVERY_REBUILDING: Duration = Duration::from_secs(2);
 /// Events that a fresh fold, for a comparison, takes from the log at once.
 const FRESH_BATCH_EVENTS: usize = 512;
+/// Events of one batch that show in their traces: a batch that is larger catches up with what is long over.
+const SPANS_MAX: usize = 64;
 /// Between log lines about how far a rebuild is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
@@ -210,6 +214,8 @@ struct Pending {
     since: Instant,
     events: usize,
     bytes: usize,
+    /// Their parts of the messages' traces: they end when this is stored.
+    spans: Vec<Span>,
     /// The last of them.
     last: Option<Stored>,
     position: Seq,
@@ -218,7 +224,15 @@ struct Pending {
 
 impl Pending {
     fn nothing(position: Seq) -> Pending {
-        Pending { since: Instant::now(), events: 0, bytes: 0, last: None, position, caught_up: false }
+        Pending {
+            since: Instant::now(),
+            events: 0,
+            bytes: 0,
+            spans: Vec::new(),
+            last: None,
+            position,
+            caught_up: false,
+        }
     }
 
     /// Whether to commit before more is folded. `readable`: somebody may wait for it.
@@ -279,6 +293,9 @@ impl Thread {
         for stored in &events {
             pending.bytes += stored.payload.len();
             self.fold.fold(stored)?;
+            if pending.spans.len() < SPANS_MAX {
+                pending.spans.extend(fold_of(stored));
+            }
         }
         pending.events += events.len();
         pending.last = events.into_iter().last().or(pending.last.take());
@@ -288,6 +305,7 @@ impl Thread {
     fn commit(&mut self, pending: Pending) -> Result<(), Damage> {
         let undecodable = self.board.state().undecodable;
         let committed = self.fold.commit(pending.last.as_ref())?;
+        self.numbers.batch_events.observe(pending.events as f64);
         self.numbers.events.inc_by(pending.events as u64);
         self.numbers.undecodable.inc_by(committed.checkpoint.undecodable.saturating_sub(undecodable));
         self.numbers.position.set(i64::try_from(pending.position.0).unwrap_or(i64::MAX));
@@ -306,6 +324,15 @@ impl Thread {
             tracing::info!(percent, seq = %state.seq, end = %state.end, "folding");
         }
     }
+}
+
+/// From the fold of an event until it is stored and can be read.
+fn fold_of(stored: &Stored) -> Option<Span> {
+    let trace = stored.trace.filter(|trace| trace.is_sampled())?;
+    let span =
+        tracing::trace_span!(target: traces::TARGET, "projector.fold", otel.kind = "consumer", seq = stored.seq.0);
+    traces::put_behind(&span, Some(trace));
+    Some(span)
 }
 
 /// The digest of a log folded afresh up to `seq`, going on from `fold`.

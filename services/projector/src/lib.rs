@@ -16,6 +16,7 @@ mod departed;
 mod eraser;
 mod fold;
 mod folding;
+mod lag;
 mod numbers;
 mod queries;
 mod rebuild;
@@ -74,6 +75,7 @@ pub async fn run(
     metrics: &Metrics,
 ) -> Result<(), RunError> {
     let numbers = Numbers::register(metrics);
+    log.count_into(metrics);
     let board = Arc::new(Board::new(log.epoch(), config.digests_kept, ready));
     let desk = Desk::new(&log, &board, &numbers, &config);
     let serving = match log.client() {
@@ -84,6 +86,9 @@ pub async fn run(
     let eraser = eraser::run(erasing, Arc::clone(&board), config.dir.clone(), numbers.clone(), shutdown.clone());
     let eraser = tokio::spawn(eraser);
     let departed = tokio::spawn(departed::forget(log.clone(), shutdown.clone()));
+    let lag = lag::watch(log.clone(), Arc::clone(&board), numbers.clone());
+    let lag = shutdown.clone().run_until_cancelled_owned(lag);
+    tokio::spawn(lag);
     fold_for_ever(&config, &log, &board, &numbers, &shutdown).await;
     if let Some(serving) = serving {
         serving.stop().await;
@@ -91,6 +96,11 @@ pub async fn run(
     // Both end with the shutdown; a panic there was told by the panic itself.
     let _ = tokio::join!(eraser, departed);
     Ok(())
+}
+
+/// Registers what a projector counts, without running one: for the catalogue.
+pub fn register_numbers(registry: &Metrics) {
+    Numbers::register(registry);
 }
 
 /// One stretch of folding after the other, until the shutdown.

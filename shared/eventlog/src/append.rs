@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use klatch_domain::{Address, Draft, Guard, MessageId, RoomId, Seq, UserId};
+use klatch_service::traces::Traceparent;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -126,15 +127,27 @@ impl Log {
     /// Takes at most [`Options::append_deadline`](crate::Options::append_deadline). Dropping the future leaves open
     /// whether the events are stored; a retry with the same ids settles it.
     pub async fn append(&self, append: Append) -> Result<Outcome, AppendError> {
-        let decision = Decision::of(append)?;
-        let deadline = Instant::now() + self.options().append_deadline;
+        self.append_under(None, append).await
+    }
+
+    /// As [`Log::append`]; what is stored says where its writer stood in a trace. Nothing else hangs on that.
+    pub async fn append_under(&self, trace: Option<Traceparent>, append: Append) -> Result<Outcome, AppendError> {
+        let mut decision = Decision::of(append)?;
+        decision.writes.iter_mut().for_each(|write| write.trace = trace);
+        let begun = Instant::now();
+        let outcome = self.append_until(&decision, begun + self.options().append_deadline).await;
+        self.broker().signals().count(|numbers| numbers.appended(&outcome, begun.elapsed()));
+        outcome
+    }
+
+    async fn append_until(&self, decision: &Decision, deadline: Instant) -> Result<Outcome, AppendError> {
         let entering = tokio::time::timeout_at(deadline, self.lanes().enter(decision.key.clone()));
         let _turn = match entering.await {
             Ok(Ok(turn)) => turn,
             Ok(Err(_full)) => return Err(AppendError::Unavailable("too many appends wait before this one".to_owned())),
             Err(_late) => return Err(AppendError::Unavailable("the appends before this one took too long".to_owned())),
         };
-        self.append_in_turn(&decision, deadline).await
+        self.append_in_turn(decision, deadline).await
     }
 
     async fn append_in_turn(&self, decision: &Decision, deadline: Instant) -> Result<Outcome, AppendError> {
@@ -151,9 +164,9 @@ impl Log {
                 Err(WriteError::KnownId) => match self.find(decision, &mut tries).await? {
                     Some(seq) => return Ok(Outcome::Duplicate { seq }),
                     // The window closed between the two questions.
-                    None => tries.failed(WriteError::Busy)?,
+                    None => tries.failed(self, WriteError::Busy)?,
                 },
-                Err(error) => tries.failed(error)?,
+                Err(error) => tries.failed(self, error)?,
             }
         }
     }
@@ -181,7 +194,7 @@ impl Log {
             let within = tries.next(self).await?;
             match self.broker().find_id(id, subject, within).await {
                 Ok(found) => return Ok(found),
-                Err(error) => tries.failed(error)?,
+                Err(error) => tries.failed(self, error)?,
             }
         }
     }
@@ -199,7 +212,7 @@ impl Log {
             match self.broker().write(stream, std::slice::from_ref(&write), within).await {
                 Ok(ack) => return Ok(Written::At(ack.seq)),
                 Err(WriteError::Guard) => return Ok(Written::Guarded),
-                Err(error) => tries.failed(error)?,
+                Err(error) => tries.failed(self, error)?,
             }
         }
     }
@@ -248,7 +261,8 @@ impl Tries {
     }
 
     /// Notes why a try failed; gives up where no further one can help.
-    fn failed(&mut self, error: WriteError) -> Result<(), AppendError> {
+    fn failed(&mut self, log: &Log, error: WriteError) -> Result<(), AppendError> {
+        log.broker().signals().count(|numbers| numbers.tried_again(&error));
         self.pause = (self.pause * 2).clamp(Duration::from_millis(1), PAUSE_MAX);
         match error {
             WriteError::Busy | WriteError::Guard | WriteError::KnownId => self.last = "busy".to_owned(),

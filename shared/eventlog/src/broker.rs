@@ -1,16 +1,19 @@
 //! What the log asks of a broker: small verbs with one try each. What is built of them (queues, retries, order, gap
 //! filling, presence) is written once, above, and so tested over both brokers.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_nats::Subject;
 use bytes::Bytes;
 use klatch_domain::{Epoch, MessageId, Seq, Timestamp};
+use klatch_service::traces::Traceparent;
 use tokio::sync::watch;
 
 use crate::error::{EraseError, QueryError, ReadError};
 use crate::jetstream::{self, JetStream};
 use crate::memory::{self, Memory};
+use crate::numbers::Numbers;
 use crate::streams::Stream;
 
 /// A message, as it is stored or as it was heard live.
@@ -23,6 +26,8 @@ pub(crate) struct Record {
     pub(crate) prev: Seq,
     pub(crate) at: Timestamp,
     pub(crate) id: Option<MessageId>,
+    /// Where its writer stood in a trace; looked for only while spans are collected here.
+    pub(crate) trace: Option<Traceparent>,
     /// Says that what stood at this subject stands no more: a tombstone of ours, or the server's marker of an expiry.
     pub(crate) removal: bool,
     pub(crate) payload: Bytes,
@@ -37,6 +42,8 @@ pub(crate) struct Write {
     pub(crate) guard: Option<(String, Seq)>,
     pub(crate) id: Option<MessageId>,
     pub(crate) ttl: Option<Duration>,
+    /// Where the writer stands in a trace.
+    pub(crate) trace: Option<Traceparent>,
     /// Tells hearers that what stood here is gone; needs a `ttl` to go away itself.
     pub(crate) tombstone: bool,
 }
@@ -100,6 +107,8 @@ pub(crate) struct Signals {
     pub(crate) reconnects: watch::Sender<u64>,
     /// Counts all that may have cost live messages.
     pub(crate) disruptions: watch::Sender<u64>,
+    /// Where it is counted, once that is known.
+    pub(crate) numbers: OnceLock<Numbers>,
 }
 
 impl Default for Signals {
@@ -108,11 +117,19 @@ impl Default for Signals {
             connected: watch::Sender::new(true),
             reconnects: watch::Sender::new(0),
             disruptions: watch::Sender::new(0),
+            numbers: OnceLock::new(),
         }
     }
 }
 
 impl Signals {
+    /// Counts something, if anybody wants to know.
+    pub(crate) fn count(&self, count: impl FnOnce(&Numbers)) {
+        if let Some(numbers) = self.numbers.get() {
+            count(numbers);
+        }
+    }
+
     pub(crate) fn disrupted(&self) {
         self.disruptions.send_modify(|count| *count += 1);
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use klatch_domain::{RoomId, Seq, UserId};
+use klatch_service::Metrics;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -17,6 +18,7 @@ use crate::error::{OpenError, QueryError, ReadError};
 use crate::jetstream::JetStream;
 use crate::live::patrol::{self, Patrol};
 use crate::memory::{Faults, Memory};
+use crate::numbers::Numbers;
 use crate::options::Options;
 use crate::presence::EdgeId;
 use crate::queue::Lanes;
@@ -96,6 +98,15 @@ impl Log {
     /// themselves; this is for what an edge keeps besides.
     pub fn disruptions(&self) -> watch::Receiver<u64> {
         self.broker().signals().disruptions.subscribe()
+    }
+
+    /// Counts from now on into this registry, under the name that the log was opened with. Only the first call does anything.
+    pub fn count_into(&self, metrics: &Metrics) {
+        let signals = self.broker().signals();
+        signals.numbers.get_or_init(|| Numbers::register(metrics, &self.options().name));
+        signals.count(|numbers| {
+            numbers.connected.set(self.is_connected().into());
+        });
     }
 
     /// Whether there is a connection now.

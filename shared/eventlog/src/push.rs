@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::PullConsumer;
 use bytes::Bytes;
 use klatch_domain::MessageId;
+use klatch_service::traces::Traceparent;
 
 use crate::broker::{Broker, Record, Write, WriteError};
 use crate::consumers::{Consumer, WebhookName};
@@ -29,26 +30,34 @@ impl Log {
     }
 
     /// Stores a job for a webhook. The same message again, within the stream's window for duplicates, stores nothing.
-    pub async fn put_job(&self, to: &WebhookName, message: &MessageId, job: Bytes) -> Result<(), AppendError> {
-        self.put(Stream::Push, subject::push_webhook(to), to, message, job).await
+    /// `trace`: where the one that put it stands in a trace, for whoever delivers it.
+    pub async fn put_job(
+        &self,
+        to: &WebhookName,
+        message: &MessageId,
+        trace: Option<Traceparent>,
+        job: Bytes,
+    ) -> Result<(), AppendError> {
+        let write = Write { subject: subject::push_webhook(to), payload: job, trace, ..Write::default() };
+        self.put(Stream::Push, write, to, message).await
     }
 
     /// Stores a job that was given up. The same message again, within the stream's window for duplicates, stores nothing.
     pub async fn bury_job(&self, of: &WebhookName, message: &MessageId, letter: Bytes) -> Result<(), AppendError> {
-        self.put(Stream::Dead, subject::dead_webhook(of), of, message, letter).await
+        let write = Write { subject: subject::dead_webhook(of), payload: letter, ..Write::default() };
+        self.put(Stream::Dead, write, of, message).await
     }
 
     async fn put(
         &self,
         stream: Stream,
-        subject: String,
+        write: Write,
         webhook: &WebhookName,
         message: &MessageId,
-        payload: Bytes,
     ) -> Result<(), AppendError> {
         // A message id of the server's own making has 32 bytes, so this is an id, too.
         let id = MessageId::parse(format!("{message}.{webhook}")).ok();
-        let write = Write { subject, payload, id, ..Write::default() };
+        let write = Write { id, ..write };
         let answer = self.broker().write(stream, &[write], self.options().append_patience).await;
         answer.map(drop).map_err(|error| match error {
             WriteError::Unavailable(why) => AppendError::Unavailable(why),
@@ -63,9 +72,14 @@ impl Log {
 
     /// Tells, by core NATS, that somebody said something. Whether it went out is not known before a
     /// [read](Log::last_seq) is answered over the same [connection](Log::connections).
-    pub async fn tell_sent(&self, message: &MessageId, payload: Bytes) -> Result<(), AppendError> {
+    pub async fn tell_sent(
+        &self,
+        message: &MessageId,
+        trace: Option<Traceparent>,
+        payload: Bytes,
+    ) -> Result<(), AppendError> {
         match self.broker() {
-            Broker::JetStream(broker) => broker.tell(subject::MESSAGE_SENT, message, payload).await,
+            Broker::JetStream(broker) => broker.tell(subject::MESSAGE_SENT, message, trace, payload).await,
             Broker::Memory(memory) => {
                 memory.say(subject::MESSAGE_SENT.to_owned(), payload).await;
                 Ok(())
@@ -88,4 +102,9 @@ impl Stored {
         let (record, _): (Record, _) = jetstream::from_delivery(message)?;
         Stored::of(record)
     }
+}
+
+/// Where whoever put a job stood in a trace; none while no spans are collected here.
+pub fn trace_of_job(message: &async_nats::jetstream::Message) -> Option<Traceparent> {
+    jetstream::trace_of(message)
 }

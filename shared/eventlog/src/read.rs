@@ -197,6 +197,7 @@ impl Log {
                 tokio::time::sleep(RETRY_EVERY).await;
             }
         };
+        let _counted = InFlight::begin(self);
         match tokio::time::timeout_at(deadline, reading).await {
             Ok(done) => done,
             Err(_late) => Err(last),
@@ -209,5 +210,25 @@ impl Log {
         }
         tokio::time::sleep(RETRY_EVERY).await;
         Ok(())
+    }
+}
+
+/// Counts a read, until it is dropped: a read may be given up.
+struct InFlight<'a>(&'a Log);
+
+impl InFlight<'_> {
+    fn begin(log: &Log) -> InFlight<'_> {
+        log.broker().signals().count(|numbers| {
+            numbers.reads_in_flight.inc();
+        });
+        InFlight(log)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.broker().signals().count(|numbers| {
+            numbers.reads_in_flight.dec();
+        });
     }
 }

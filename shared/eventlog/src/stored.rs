@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use klatch_domain::event::Undecodable;
 use klatch_domain::{Address, Event, MessageId, Seq, Timestamp};
+use klatch_service::traces::Traceparent;
 
 use crate::broker::Record;
 use crate::subject;
@@ -18,6 +19,8 @@ pub struct Stored {
     pub id: Option<MessageId>,
     /// The stream's own time: what questions about time go by.
     pub at: Timestamp,
+    /// Where its writer stood in a trace; none while no spans are collected here.
+    pub trace: Option<Traceparent>,
     /// The event, encoded.
     pub payload: Bytes,
 }
@@ -35,6 +38,6 @@ impl Stored {
     }
 
     pub(crate) fn at(address: Address, record: Record) -> Self {
-        Stored { seq: record.seq, address, id: record.id, at: record.at, payload: record.payload }
+        Stored { seq: record.seq, address, id: record.id, at: record.at, trace: record.trace, payload: record.payload }
     }
 }

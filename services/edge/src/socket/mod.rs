@@ -168,7 +168,11 @@ impl Connection {
         let mut draining = std::pin::pin!(hub.draining.cancelled());
         loop {
             // First what is to be written: the next request is begun only when the last answer is out.
-            let is_broken = self.writer.flush(&self.transport, &self.outbox).is_err();
+            let flushed = self.writer.flush(&self.transport, &self.outbox);
+            let is_broken = flushed.is_err();
+            if let Ok(frames @ 1..) = flushed {
+                hub.metrics.frames_out.inc_by(frames);
+            }
             self.start_work();
             if self.is_at_rest() {
                 self.end();

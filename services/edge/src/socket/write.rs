@@ -60,19 +60,23 @@ impl Writer {
         }
     }
 
-    /// Writes what is queued, as far as the socket takes it without waiting.
-    pub(crate) fn flush(&mut self, socket: &Transport, outbox: &Outbox) -> io::Result<()> {
+    /// Writes what is queued, as far as the socket takes it without waiting; how many frames that finished.
+    pub(crate) fn flush(&mut self, socket: &Transport, outbox: &Outbox) -> io::Result<u64> {
+        let mut frames = 0;
         while !self.is_blocked() {
             if self.writing.is_empty() {
                 outbox.take(&mut self.writing);
             }
             if self.writing.is_empty() {
-                return self.note(socket.try_flush()).map(drop);
+                self.note(socket.try_flush())?;
+                break;
             }
+            let before = self.writing.len();
             let (counted, answers) = self.write_some(socket)?;
+            frames += (before - self.writing.len()) as u64;
             outbox.written(counted, answers);
         }
-        Ok(())
+        Ok(frames)
     }
 
     /// One write: how many counted bytes and how many answers it finished.

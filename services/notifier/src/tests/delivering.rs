@@ -112,7 +112,7 @@ async fn a_request_that_outlasts_the_consumers_patience_is_still_made_once() {
     let seq = house.say(&room("r"), "ada", "m1", "hello").await;
     let job = json!({ "eventType": "message.sent", "messageId": "m1", "roomId": "r", "seq": seq });
     let job = serde_json::to_vec(&job).unwrap();
-    house.log.put_job(&config.webhooks[0].name, &MessageId::parse("m1").unwrap(), job.into()).await.unwrap();
+    house.log.put_job(&config.webhooks[0].name, &MessageId::parse("m1").unwrap(), None, job.into()).await.unwrap();
     receiver.has_taken(&["m1".to_owned()]).await;
     house.no_jobs_left().await;
     assert_eq!(receiver.begun(), 1);
@@ -129,7 +129,7 @@ async fn an_event_that_comes_again_makes_no_second_job() {
     let (crm, other) = (WebhookName::parse("crm").unwrap(), WebhookName::parse("other").unwrap());
     let id = MessageId::parse("m1").unwrap();
     for webhook in [&crm, &crm, &other] {
-        house.log.put_job(webhook, &id, "{}".into()).await.unwrap();
+        house.log.put_job(webhook, &id, None, "{}".into()).await.unwrap();
     }
     assert_eq!(house.stream("CHAT_PUSH").await.info().await.unwrap().state.messages, 2);
 }

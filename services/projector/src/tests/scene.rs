@@ -41,7 +41,7 @@ pub(crate) fn at(seq: u64) -> Timestamp {
 /// A stored event; `id` is its `Nats-Msg-Id`.
 pub(crate) fn stored(seq: u64, id: Option<&str>, event: &Event) -> Stored {
     let payload = Bytes::from(event.encode());
-    Stored { seq: Seq(seq), address: event.address(), id: id.map(message_id), at: at(seq), payload }
+    Stored { seq: Seq(seq), address: event.address(), id: id.map(message_id), at: at(seq), trace: None, payload }
 }
 
 pub(crate) fn sent(room_id: &str, author: &str, id: &str, message: &str, mentions: &[&str], seq: u64) -> Event {
@@ -262,5 +262,5 @@ pub(crate) fn value(item: &serde_json::value::RawValue) -> Value {
 /// The address of nobody's event, for bytes that are none.
 pub(crate) fn garbage(seq: u64, payload: &'static [u8]) -> Stored {
     let address = Address::Timeline(room("r"));
-    Stored { seq: Seq(seq), address, id: None, at: at(seq), payload: Bytes::from_static(payload) }
+    Stored { seq: Seq(seq), address, id: None, at: at(seq), trace: None, payload: Bytes::from_static(payload) }
 }

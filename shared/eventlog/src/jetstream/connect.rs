@@ -122,7 +122,13 @@ fn note(told: &Told, event: Event) {
     match event {
         Event::Connected => {
             let was_connected = signals.connected.send_replace(true);
+            signals.count(|numbers| {
+                numbers.connected.set(1);
+            });
             if !was_connected {
+                signals.count(|numbers| {
+                    numbers.reconnects.inc();
+                });
                 tracing::info!("connected to NATS again");
                 signals.reconnects.send_modify(|count| *count += 1);
                 signals.disrupted();
@@ -131,10 +137,16 @@ fn note(told: &Told, event: Event) {
         Event::Disconnected | Event::Closed => {
             tracing::warn!(%event, "no connection to NATS");
             signals.connected.send_replace(false);
+            signals.count(|numbers| {
+                numbers.connected.set(0);
+            });
         }
         Event::SlowConsumer(_) => {
             // Said once for every message that is dropped: too often to log each.
             tracing::debug!(%event, "live messages dropped");
+            signals.count(|numbers| {
+                numbers.dropped.inc();
+            });
             signals.disrupted();
         }
         Event::ServerError(ServerError::Other(said)) => match Denial::parse(&said) {

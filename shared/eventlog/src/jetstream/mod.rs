@@ -25,6 +25,7 @@ use async_nats::{Client, HeaderMap, Request, Subscriber, header};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use klatch_domain::{Epoch, MessageId, Seq, Timestamp};
+use klatch_service::traces::Traceparent;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -37,7 +38,7 @@ use setup::Setup;
 
 pub use connect::connect;
 pub(crate) use feed::Feed;
-pub(crate) use record::from_delivery;
+pub(crate) use record::{from_delivery, trace_of};
 
 /// A connection, and the streams behind it.
 #[derive(Debug)]
@@ -199,12 +200,21 @@ impl JetStream {
     }
 
     /// By core NATS, under an id that a hearer can drop a repeat by.
-    pub(crate) async fn tell(&self, subject: &'static str, id: &MessageId, payload: Bytes) -> Result<(), AppendError> {
+    pub(crate) async fn tell(
+        &self,
+        subject: &'static str,
+        id: &MessageId,
+        trace: Option<Traceparent>,
+        payload: Bytes,
+    ) -> Result<(), AppendError> {
         if payload.len() > self.client.max_payload().saturating_sub(publish::HEADER_BYTES_MAX) {
             return Err(AppendError::TooLarge);
         }
         let mut headers = HeaderMap::new();
         headers.insert(header::NATS_MESSAGE_ID, id.as_str());
+        if let Some(trace) = trace {
+            headers.insert(Traceparent::HEADER, trace.to_string());
+        }
         let told = self.client.publish_with_headers(subject, headers, payload).await;
         told.map_err(|error| AppendError::Unavailable(error.to_string()))
     }

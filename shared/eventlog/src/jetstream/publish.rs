@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_nats::{HeaderMap, Message, Request, RequestErrorKind, header};
 use bytes::Bytes;
 use klatch_domain::{MessageId, Seq};
+use klatch_service::traces::Traceparent;
 use serde::Deserialize;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -169,6 +170,9 @@ fn headers(write: &Write) -> HeaderMap {
     if let Some(ttl) = write.ttl {
         // Whole seconds, one at least (ADR-43).
         headers.insert(header::NATS_MESSAGE_TTL, format!("{}s", ttl.as_secs_f64().ceil().max(1.0)));
+    }
+    if let Some(trace) = write.trace {
+        headers.insert(Traceparent::HEADER, trace.to_string());
     }
     if write.tombstone {
         let (name, value) = record::TOMBSTONE;

@@ -4,6 +4,7 @@
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::{HeaderMap, Message, header};
 use klatch_domain::{MessageId, Seq, Timestamp};
+use klatch_service::traces::{self, Traceparent};
 
 use crate::broker::Record;
 
@@ -25,6 +26,19 @@ fn id(headers: &HeaderMap) -> Option<MessageId> {
     MessageId::parse(text(headers, header::NATS_MESSAGE_ID)?).ok()
 }
 
+/// Not looked for where nobody would use it.
+fn trace(headers: &HeaderMap) -> Option<Traceparent> {
+    if !traces::are_on() {
+        return None;
+    }
+    Traceparent::parse(headers.get_last(Traceparent::HEADER)?.as_str())
+}
+
+/// Where the writer of what a consumer delivered stood in a trace.
+pub(crate) fn trace_of(message: &async_nats::jetstream::Message) -> Option<Traceparent> {
+    trace(message.headers.as_ref()?)
+}
+
 fn is_removal(headers: &HeaderMap) -> bool {
     let (name, value) = TOMBSTONE;
     headers.get(header::NATS_MARKER_REASON).is_some() || headers.get(name).is_some_and(|found| found.as_str() == value)
@@ -38,6 +52,7 @@ pub(super) fn from_stream(message: StreamMessage) -> Record {
         prev: Seq::ZERO,
         at: message.time.into(),
         id: id(&message.headers),
+        trace: trace(&message.headers),
         removal: is_removal(&message.headers),
         payload: message.payload,
     }
@@ -52,6 +67,7 @@ pub(super) fn from_live(message: Message) -> Record {
         prev: Seq(number(&headers, header::NATS_LAST_SEQUENCE).unwrap_or(0)),
         at: text(&headers, header::NATS_TIME_STAMP).and_then(Timestamp::parse).unwrap_or_default(),
         id: id(&headers),
+        trace: trace(&headers),
         removal: is_removal(&headers),
         payload: message.payload,
     }
@@ -66,6 +82,7 @@ pub(super) fn from_direct(message: Message) -> Option<Record> {
         prev: Seq::ZERO,
         at: text(&headers, header::NATS_TIME_STAMP).and_then(Timestamp::parse).unwrap_or_default(),
         id: id(&headers),
+        trace: trace(&headers),
         removal: is_removal(&headers),
         payload: message.payload,
     })
@@ -82,6 +99,7 @@ pub(crate) fn from_delivery(message: &async_nats::jetstream::Message) -> Option<
         prev: Seq::ZERO,
         at: info.published.into(),
         id: id(headers),
+        trace: trace(headers),
         removal: is_removal(headers),
         payload: message.payload.clone(),
     };

@@ -12,6 +12,7 @@ mod wide;
 
 use bytes::Bytes;
 use klatch_domain::{Seq, UserId};
+use klatch_service::traces::Traceparent;
 
 use crate::error::LostWhy;
 use crate::marks::Marks;
@@ -30,6 +31,8 @@ pub enum LiveEvent {
         seq: Seq,
         /// The timeline's previous sequence, as the stream says; where a gap was filled, the one given out before.
         prev: Seq,
+        /// Where its writer stood in a trace; none while no spans are collected here.
+        trace: Option<Traceparent>,
         /// The stored event.
         payload: Bytes,
     },

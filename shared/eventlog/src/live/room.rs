@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use klatch_domain::{Address, Epoch, RoomId, Seq};
+use klatch_service::traces::Traceparent;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -176,8 +177,9 @@ impl LiveRoom {
     }
 
     fn hear_timeline(&mut self, record: Record) {
+        self.log.broker().signals().count(|numbers| numbers.heard(record.at));
         match self.chain.judge(record.seq, record.prev) {
-            Heard::Next => self.push(record.seq, record.prev, record.payload),
+            Heard::Next => self.push(record.seq, record.prev, record.trace, record.payload),
             Heard::Gap => self.gap_up_to(record.seq),
             Heard::Old if record.seq <= self.filled => {}
             // A repeat, most likely; but a recreated stream's sequences look like this too.
@@ -190,8 +192,8 @@ impl LiveRoom {
         self.ready.push_back(LiveEvent::Info(Stored::at(Address::Info(self.room.clone()), record)));
     }
 
-    fn push(&mut self, seq: Seq, prev: Seq, payload: bytes::Bytes) {
-        self.ready.push_back(LiveEvent::Timeline { seq, prev, payload });
+    fn push(&mut self, seq: Seq, prev: Seq, trace: Option<Traceparent>, payload: bytes::Bytes) {
+        self.ready.push_back(LiveEvent::Timeline { seq, prev, trace, payload });
         self.advance(seq);
     }
 
@@ -233,8 +235,12 @@ impl LiveRoom {
         if self.log.refresh_epoch().await? != self.epoch {
             return Err(ReadError::Gone);
         }
+        self.log.broker().signals().count(|numbers| {
+            numbers.gap_events.inc_by(range.events.len() as u64);
+            numbers.gaps_filled.inc_by(range.complete.into());
+        });
         for stored in range.events {
-            self.push(stored.seq, self.chain.position(), stored.payload);
+            self.push(stored.seq, self.chain.position(), stored.trace, stored.payload);
         }
         if range.complete {
             self.advance(gap.up_to);

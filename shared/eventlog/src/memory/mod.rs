@@ -267,6 +267,7 @@ impl Memory {
             prev: Seq::ZERO,
             at: Timestamp::default(),
             id: None,
+            trace: None,
             removal: false,
             payload,
         };

@@ -94,6 +94,7 @@ impl Store {
             prev,
             at: Timestamp::from(OffsetDateTime::now_utc()),
             id: write.id.clone(),
+            trace: write.trace,
             removal: write.tombstone,
             payload: write.payload.clone(),
         };

@@ -200,7 +200,7 @@ pub(crate) async fn next(live: &mut LiveRoom) -> LiveEvent {
 pub(crate) async fn next_timeline(live: &mut LiveRoom) -> (Seq, Seq, String) {
     loop {
         match next(live).await {
-            LiveEvent::Timeline { seq, prev, payload } => return (seq, prev, words(&payload)),
+            LiveEvent::Timeline { seq, prev, payload, .. } => return (seq, prev, words(&payload)),
             LiveEvent::Lost(why) => panic!("lost: {why:?}"),
             _ => {}
         }
