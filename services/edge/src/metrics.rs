@@ -14,6 +14,8 @@ pub(crate) struct Metrics {
     pub connections: Gauge,
     /// Client frames worked on.
     pub frames_in: Counter,
+    /// Events passed over because nobody can read them.
+    pub undecodable: Counter,
     refusals: Family<CodeLabel, Counter>,
     closes: Family<CloseLabel, Counter>,
 }
@@ -35,6 +37,7 @@ impl Metrics {
         Metrics {
             connections: edge.gauge("connections", "WebSocket connections open now"),
             frames_in: edge.counter("frames_in", "Client frames worked on"),
+            undecodable: edge.counter("undecodable_events", "Events passed over because they could not be decoded"),
             refusals: edge.register("refusals", "Requests refused, by error code", Family::default()),
             closes: edge.register("closes", "Connections closed by the server, by close code", Family::default()),
             registry: registry.clone(),
