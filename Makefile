@@ -11,7 +11,7 @@ KLATCH := $(TARGET)/release/klatch
 
 WEB_SOURCES := $(shell find services/web shared/client-ts \( -name node_modules -o -name dist -o -name .test \) -prune -o -type f -print)
 
-.PHONY: help run test check web tools binary clean test-rust test-ts test-seeds test-browser fmt clippy deny schemas
+.PHONY: help run test check web tools binary clean test-rust test-faults faults-long test-ts test-seeds test-browser fmt clippy deny schemas
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,18 @@ node_modules/.package-lock.json: package.json package-lock.json
 test-rust: need-cargo tools
 	cargo test --workspace
 
+# How long a long run goes on, and from which seed (a fresh one where there is none).
+MINUTES := 30
+SEED :=
+
+test-faults: need-cargo tools ## minutes: three servers, and everything killed, frozen, cut off and damaged under load
+	cargo test -p klatch-eventlog --features faults --test suite -- three_copies races
+	cargo test -p klatch-tests --features faults --test faults -- --nocapture
+
+faults-long: need-cargo tools ## the same for MINUTES=30, round after round, from SEED=…
+	KLATCH_FAULT_MINUTES=$(MINUTES) $(if $(SEED),KLATCH_TEST_SEED=$(SEED)) \
+		cargo test -p klatch-tests --features faults --test faults -- the_promises_whatever --nocapture
+
 test-ts: need-npm node_modules/.package-lock.json
 	npm test
 
@@ -65,7 +77,7 @@ fmt: need-cargo
 	cargo fmt --all --check
 
 clippy: need-cargo
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --features klatch-eventlog/faults,klatch-tests/faults -- -D warnings
 
 ADVISORIES := https://github.com/RustSec/advisory-db
 deny: need-cargo

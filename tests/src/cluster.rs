@@ -1,23 +1,25 @@
-//! A whole system of real processes on this machine: one nats-server that syncs before it acknowledges, edges, a
-//! projector. Each can be killed (-9) and started again; the recording is told.
+//! A whole system of real processes on this machine: one nats-server that syncs before it acknowledges, or three; edges,
+//! projectors, a notifier. Each can be killed (-9) and started again; the recording is told. What else can be done to
+//! them is in [`trouble`](crate::trouble).
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use klatch_testkit::{NatsServer, eventually, free_port};
+use klatch_testkit::{NatsCluster, NatsServer, eventually};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
-use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::checker::history::{Observation, Service as Part};
-use crate::checker::name::{Edge, Person, Projector, Room};
+use crate::checker::name::{Projector, Room};
 use crate::checker::{Promise, Recorder, judge};
-use crate::device::{Device, Door};
-use crate::program::{Service, development_token};
+use crate::device::Device;
+pub use crate::doors::Doors;
+use crate::link::Link;
+use crate::program::Service;
+pub use crate::question::{get, query, request};
+use crate::scales::Scales;
 
 /// One lease period of the edges here, in milliseconds; shorter than the default, so that ghosts have less time to wait
 /// for.
@@ -25,36 +27,37 @@ pub const LEASE_MS: u64 = 2_000;
 /// The key of the internal API here.
 pub const INTERNAL_API_KEY: &str = "internal-key-of-the-tests";
 /// A service that is not ready after this time will not be: start-up takes a second, ten under load.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// The system. Dropped, it kills every process; when the test failed, it first says what they said last, and keeps the
 /// recording in a file.
 pub struct Cluster {
-    /// The broker.
-    pub broker: NatsServer,
+    /// The broker: one server, or three.
+    pub broker: NatsCluster,
     /// Where everything is noted.
     pub recorder: Recorder,
-    doors: Doors,
-    edges: Vec<Option<Service>>,
-    projector: Option<Service>,
-    projectors_started: u32,
-    seed: u64,
-    settings: Vec<(String, String)>,
+    pub(crate) doors: Doors,
+    pub(crate) edges: Vec<Option<Service>>,
+    pub(crate) projectors: Vec<Option<Service>>,
+    projectors_started: Vec<u32>,
+    pub(crate) notifier: Option<Service>,
+    /// For each edge, one to each server; none where edges reach them straight.
+    pub(crate) links: Vec<Vec<Link>>,
+    scales: Scales,
+    how: Builder,
     folder: TempDir,
-}
-
-/// The edges to connect to, as they are now. Shared with whoever connects while they are killed and started.
-#[derive(Debug, Clone)]
-pub struct Doors {
-    recorder: Recorder,
-    doors: Arc<Mutex<Vec<Door>>>,
-    tokens: Arc<Mutex<BTreeMap<Person, String>>>,
 }
 
 /// How a system begins; [`Cluster::builder`].
 #[derive(Debug, Clone)]
 pub struct Builder {
     edges: usize,
+    nodes: usize,
+    projectors: usize,
+    notifier: bool,
+    linked: bool,
+    store: Option<PathBuf>,
+    data: Option<PathBuf>,
     seed: u64,
     settings: Vec<(String, String)>,
 }
@@ -63,6 +66,42 @@ impl Builder {
     /// So many edges; two by default.
     pub fn edges(mut self, edges: usize) -> Self {
         self.edges = edges;
+        self
+    }
+
+    /// So many nats-servers, each holding every stream: 1 by default, which then syncs before it acknowledges; or 3.
+    pub fn nodes(mut self, nodes: usize) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// So many projectors; one by default.
+    pub fn projectors(mut self, projectors: usize) -> Self {
+        self.projectors = projectors;
+        self
+    }
+
+    /// A notifier too.
+    pub fn notifier(mut self) -> Self {
+        self.notifier = true;
+        self
+    }
+
+    /// Edges reach the broker over [`Link`]s, whose weather can be made bad.
+    pub fn linked(mut self) -> Self {
+        self.linked = true;
+        self
+    }
+
+    /// The (single) nats-server keeps its streams there.
+    pub fn store(mut self, folder: &Path) -> Self {
+        self.store = Some(folder.to_owned());
+        self
+    }
+
+    /// The first projector keeps its data there.
+    pub fn data(mut self, folder: &Path) -> Self {
+        self.data = Some(folder.to_owned());
         self
     }
 
@@ -76,33 +115,50 @@ impl Builder {
     pub async fn start(self) -> Cluster {
         println!("seed {}: KLATCH_TEST_SEED={} repeats this run's choices", self.seed, self.seed);
         let recorder = Recorder::begin(self.seed, LEASE_MS);
-        let broker = NatsServer::builder().sync_always(true).start().await;
-        recorder.note(Observation::Started { service: Part::Broker });
-        let doors = (0..self.edges).map(|number| Door {
-            edge: Edge(format!("edge-{number}.0")),
-            address: format!("127.0.0.1:{}", free_port()),
-        });
-        let doors =
-            Doors { recorder: recorder.clone(), doors: Arc::new(Mutex::new(doors.collect())), tokens: Arc::default() };
+        let mut server = NatsServer::builder().sync_always(self.nodes == 1);
+        if let Some(folder) = &self.store {
+            server = server.store_dir(folder);
+        }
+        let broker = NatsCluster::builder().size(self.nodes).server(server).start().await;
+        let scales = Scales::new(&recorder);
+        for node in 0..self.nodes {
+            recorder.note(Observation::Started { service: Part::Broker });
+            scales.put(Part::Broker, broker.node(node).pid().expect("it was just started"));
+        }
+        let links = if self.linked { links(&broker, self.edges, self.seed).await } else { Vec::new() };
+        let doors = Doors::new(&recorder, self.edges);
         let folder = TempDir::with_prefix("klatch-cluster-").expect("a temporary folder can be made");
         let mut cluster = Cluster {
             broker,
             recorder,
             doors,
             edges: (0..self.edges).map(|_| None).collect(),
-            projector: None,
-            projectors_started: 0,
-            seed: self.seed,
-            settings: self.settings,
+            projectors: (0..self.projectors).map(|_| None).collect(),
+            projectors_started: vec![0; self.projectors],
+            notifier: None,
+            links,
+            scales,
+            how: self,
             folder,
         };
-        cluster.start_projector();
-        for edge in 0..self.edges {
-            cluster.start_edge(edge);
-        }
-        cluster.until_ready().await;
+        cluster.start_all().await;
         cluster
     }
+}
+
+/// Links of each edge to each server.
+async fn links(broker: &NatsCluster, edges: usize, seed: u64) -> Vec<Vec<Link>> {
+    let mut links = Vec::with_capacity(edges);
+    for edge in 0..edges {
+        let mut of_edge = Vec::with_capacity(broker.size());
+        for node in 0..broker.size() {
+            let url = broker.node(node).url();
+            let target = url.trim_start_matches("nats://").to_owned();
+            of_edge.push(Link::open(target, seed.wrapping_add((edge * 10 + node) as u64)).await);
+        }
+        links.push(of_edge);
+    }
+    links
 }
 
 /// The seed of this run: `KLATCH_TEST_SEED`, else a fresh one.
@@ -119,12 +175,35 @@ pub fn choices(seed: u64) -> StdRng {
 impl Cluster {
     /// Begins to describe a system.
     pub fn builder(seed: u64) -> Builder {
-        Builder { edges: 2, seed, settings: Vec::new() }
+        Builder {
+            edges: 2,
+            nodes: 1,
+            projectors: 1,
+            notifier: false,
+            linked: false,
+            store: None,
+            data: None,
+            seed,
+            settings: Vec::new(),
+        }
     }
 
     /// Two edges, a projector, a broker.
     pub async fn start(seed: u64) -> Cluster {
         Cluster::builder(seed).start().await
+    }
+
+    async fn start_all(&mut self) {
+        for number in 0..self.projectors.len() {
+            self.start_projector_number(number);
+        }
+        for edge in 0..self.edges.len() {
+            self.start_edge(edge);
+        }
+        if self.how.notifier {
+            self.start_notifier();
+        }
+        self.until_ready().await;
     }
 
     /// The edges to connect to.
@@ -149,6 +228,7 @@ impl Cluster {
     /// Kills an edge (-9). Its connections are dead when this returns.
     pub fn kill_edge(&mut self, edge: usize) {
         if let Some(mut service) = self.edges[edge].take() {
+            self.scales.take(service.pid());
             service.kill();
             let name = self.doors.door(edge).edge;
             self.recorder.note(Observation::Died { service: Part::Edge(name) });
@@ -157,63 +237,142 @@ impl Cluster {
 
     /// Starts an edge, under a name that it never had. Doesn't wait.
     pub fn start_edge(&mut self, edge: usize) {
-        let door = self.doors.reopen(edge);
-        let lease = LEASE_MS.to_string();
-        let mut variables = vec![("KLATCH_EDGE__LEASE_MS", lease.as_str()), ("INTERNAL_API_KEY", INTERNAL_API_KEY)];
-        variables.extend(self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let url = self.broker.url();
-        let arguments = ["edge", "--dev", "--nats", &url, "--listen", &door.address];
-        self.edges[edge] = Some(Service::start(&arguments, &variables, &self.log(&format!("edge-{edge}"))));
+        self.start_edge_with(edge, &[]);
     }
 
-    /// Kills the projector (-9).
+    /// The same, with variables of its own.
+    pub fn start_edge_with(&mut self, edge: usize, variables: &[(&str, &str)]) {
+        let door = self.doors.reopen(edge);
+        let lease = LEASE_MS.to_string();
+        let url = match self.links.get(edge) {
+            Some(links) => links.iter().map(|link| format!("nats://{}", link.address())).collect::<Vec<_>>().join(","),
+            None => self.broker.url(),
+        };
+        let mut settings = vec![("KLATCH_EDGE__LEASE_MS", lease.as_str()), ("INTERNAL_API_KEY", INTERNAL_API_KEY)];
+        settings.extend(self.how.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        settings.extend(variables);
+        let arguments = ["edge", "--dev", "--nats", &url, "--listen", &door.address];
+        let service = self.start_service(&arguments, &settings, &format!("edge-{edge}"));
+        self.scales.put(Part::Edge(door.edge), service.pid());
+        self.edges[edge] = Some(service);
+    }
+
+    /// Kills the (first) projector (-9).
     pub fn kill_projector(&mut self) {
-        if let Some(mut service) = self.projector.take() {
+        self.kill_projector_number(0);
+    }
+
+    /// Kills a projector (-9).
+    pub fn kill_projector_number(&mut self, number: usize) {
+        if let Some(mut service) = self.projectors[number].take() {
+            self.scales.take(service.pid());
             service.kill();
-            let service = Part::Projector(self.projector_name());
+            let service = Part::Projector(self.projector_name(number));
             self.recorder.note(Observation::Died { service });
         }
     }
 
-    /// Starts the projector on its folder. Doesn't wait.
+    /// Starts the (first) projector on its folder. Doesn't wait.
     pub fn start_projector(&mut self) {
-        self.projectors_started += 1;
-        let data = self.data_folder();
+        self.start_projector_number(0);
+    }
+
+    /// Starts a projector on its folder. Doesn't wait.
+    pub fn start_projector_number(&mut self, number: usize) {
+        self.projectors_started[number] += 1;
+        let data = self.data_folder_of(number);
         let data = data.to_str().expect("temporary folders have plain names");
         let url = self.broker.url();
         let arguments = ["projector", "--nats", &url, "--data", data];
-        self.projector = Some(Service::start(&arguments, &[], &self.log("projector")));
+        let service = self.start_service(&arguments, &[], &format!("projector-{number}"));
+        self.scales.put(Part::Projector(self.projector_name(number)), service.pid());
+        self.projectors[number] = Some(service);
     }
 
-    /// The running projector's name: fresh for each start.
-    pub fn projector_name(&self) -> Projector {
-        Projector(format!("projector.{}", self.projectors_started))
+    /// A running projector's name: fresh for each start.
+    pub fn projector_name(&self, number: usize) -> Projector {
+        Projector(format!("projector-{number}.{}", self.projectors_started[number]))
     }
 
-    /// Kills the broker (-9).
+    /// Kills the notifier (-9).
+    pub fn kill_notifier(&mut self) {
+        if let Some(mut service) = self.notifier.take() {
+            self.scales.take(service.pid());
+            service.kill();
+            self.recorder.note(Observation::Died { service: Part::Notifier });
+        }
+    }
+
+    /// Starts the notifier. Doesn't wait.
+    pub fn start_notifier(&mut self) {
+        let url = self.broker.url();
+        let service = self.start_service(&["notifier", "--nats", &url], &[], "notifier");
+        self.scales.put(Part::Notifier, service.pid());
+        self.notifier = Some(service);
+    }
+
+    fn start_service(&self, arguments: &[&str], settings: &[(&str, &str)], log: &str) -> Service {
+        let copies = self.broker.size().to_string();
+        let mut settings = settings.to_vec();
+        settings.push(("KLATCH_BROKER__REPLICAS", copies.as_str()));
+        Service::start(arguments, &settings, &self.log(log))
+    }
+
+    /// Kills the broker (-9): all of its servers.
     pub fn kill_broker(&mut self) {
-        self.broker.kill();
-        self.recorder.note(Observation::Died { service: Part::Broker });
+        (0..self.broker.size()).for_each(|node| self.kill_node(node));
     }
 
-    /// Starts the broker again on its store, and waits until it takes clients.
+    /// Kills one server of the broker (-9).
+    pub fn kill_node(&mut self, node: usize) {
+        if let Some(pid) = self.broker.node(node).pid() {
+            self.scales.take(pid);
+            self.broker.node_mut(node).kill();
+            self.recorder.note(Observation::Died { service: Part::Broker });
+        }
+    }
+
+    /// Starts the broker again on its store, what of it is dead, and waits until it takes clients.
     pub async fn restart_broker(&mut self) {
-        self.broker.restart().await;
+        for node in 0..self.broker.size() {
+            if self.broker.node(node).pid().is_none() {
+                self.start_node(node).await;
+            }
+        }
+        self.broker.until_ready().await;
+    }
+
+    /// Stops one server of the broker in good order.
+    pub async fn stop_node(&mut self, node: usize) {
+        if let Some(pid) = self.broker.node(node).pid() {
+            self.scales.take(pid);
+            self.broker.node_mut(node).stop().await;
+            self.recorder.note(Observation::Died { service: Part::Broker });
+        }
+    }
+
+    /// Starts one server of the broker on its store, and waits until it takes clients.
+    pub async fn start_node(&mut self, node: usize) {
+        self.broker.node_mut(node).restart().await;
+        self.scales.put(Part::Broker, self.broker.node(node).pid().expect("it was just started"));
         self.recorder.note(Observation::Started { service: Part::Broker });
     }
 
     /// Starts what doesn't run.
     pub async fn revive(&mut self) {
-        if self.broker.pid().is_none() {
-            self.restart_broker().await;
-        }
-        if self.projector.is_none() {
-            self.start_projector();
+        self.restart_broker().await;
+        for number in 0..self.projectors.len() {
+            if self.projectors[number].is_none() {
+                self.start_projector_number(number);
+            }
         }
         for edge in 0..self.edges.len() {
             if self.edges[edge].is_none() {
                 self.start_edge(edge);
             }
+        }
+        if self.how.notifier && self.notifier.is_none() {
+            self.start_notifier();
         }
     }
 
@@ -246,14 +405,32 @@ impl Cluster {
         self.folder.path()
     }
 
-    /// The folder that the projector is given with `--data`.
+    /// The folder that the (first) projector is given with `--data`.
     pub fn data_folder(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data_folder_of(0)
     }
 
-    /// The folder of the projector's views.
+    /// The folder that a projector is given with `--data`.
+    fn data_folder_of(&self, number: usize) -> PathBuf {
+        match &self.how.data {
+            Some(folder) if number == 0 => folder.clone(),
+            _ => self.folder.path().join(format!("data-{number}")),
+        }
+    }
+
+    /// The folder of the (first) projector's views.
     pub fn views_folder(&self) -> PathBuf {
-        self.data_folder().join("projector")
+        self.views_folder_of(0)
+    }
+
+    /// The folder of a projector's views.
+    pub fn views_folder_of(&self, number: usize) -> PathBuf {
+        self.data_folder_of(number).join("projector")
+    }
+
+    /// What its choices are drawn from.
+    pub fn seed(&self) -> u64 {
+        self.how.seed
     }
 
     /// Judges what was recorded. Read it back first ([`readback`](crate::readback)).
@@ -271,111 +448,6 @@ impl Cluster {
     }
 }
 
-impl Doors {
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.locked().len()
-    }
-
-    /// One of them.
-    pub fn door(&self, edge: usize) -> Door {
-        self.locked()[edge].clone()
-    }
-
-    /// Connects a person to an edge.
-    pub async fn connect(&self, edge: usize, person: &Person) -> Result<Device, String> {
-        let token = self.token(person).await;
-        Device::connect(&self.recorder, &self.door(edge), person, &token).await
-    }
-
-    /// Connects a person to any edge that takes them, in an order of chance; for at most a minute.
-    pub async fn connect_anywhere(&self, choices: &mut StdRng, person: &Person) -> Device {
-        let token = self.token(person).await;
-        let mut edge = choices.random_range(0..self.count());
-        eventually(READY_WITHIN, &format!("any edge to take {person}"), || {
-            edge = (edge + 1) % self.count();
-            let door = self.door(edge);
-            let token = &token;
-            async move { Device::connect(&self.recorder, &door, person, token).await }
-        })
-        .await
-    }
-
-    /// A person's token, made by the program itself once.
-    pub async fn token(&self, person: &Person) -> String {
-        if let Some(token) = self.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(person) {
-            return token.clone();
-        }
-        let id = person.0.clone();
-        let minting = tokio::task::spawn_blocking(move || development_token(&id));
-        let token = minting.await.expect("a token is made");
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.entry(person.clone()).or_insert(token).clone()
-    }
-
-    /// The door of an edge that is about to start: the same address under a fresh name.
-    fn reopen(&self, edge: usize) -> Door {
-        let mut doors = self.locked();
-        let door = &mut doors[edge];
-        let (place, start) = door.edge.0.rsplit_once('.').expect("names have a number");
-        let start: u32 = start.parse().expect("names end in a number");
-        door.edge = Edge(format!("{place}.{}", start + 1));
-        door.clone()
-    }
-
-    fn locked(&self) -> std::sync::MutexGuard<'_, Vec<Door>> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// `GET`s a path; the status and the body as text.
-pub async fn get(address: &str, path: &str) -> Result<(u16, String), String> {
-    request(address, "GET", path, &[], "").await
-}
-
-/// One HTTP/1.1 request on a connection of its own; the status and the body as text.
-pub async fn request(
-    address: &str,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &str,
-) -> Result<(u16, String), String> {
-    use http_body_util::BodyExt;
-    let exchange = async {
-        let socket = tokio::net::TcpStream::connect(address).await?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(socket)).await?;
-        tokio::spawn(connection);
-        let mut request = hyper::Request::builder().method(method).uri(path).header("host", address);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let response = sender.send_request(request.body(body.to_owned())?).await?;
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await?.to_bytes();
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>((status, String::from_utf8_lossy(&body).into_owned()))
-    };
-    let bounded = tokio::time::timeout(Duration::from_secs(5), exchange);
-    bounded.await.map_err(|_| "no answer in time".to_owned())?.map_err(|error| error.to_string())
-}
-
-/// A JSON answer of one of the projector's queries.
-///
-/// # Panics
-/// When it answers with an error, or not within a minute.
-pub async fn query(client: &async_nats::Client, name: &str, ask: &Value) -> Value {
-    eventually(READY_WITHIN, &format!("an answer to chat.query.{name}"), || async {
-        let payload = serde_json::to_vec(ask).expect("JSON is written").into();
-        let answer = client.request(format!("chat.query.{name}"), payload).await.map_err(|error| error.to_string())?;
-        match answer.headers.as_ref().and_then(|headers| headers.get("Nats-Service-Error-Code")) {
-            Some(code) => Err(code.to_string()),
-            None => serde_json::from_slice(&answer.payload).map_err(|error| error.to_string()),
-        }
-    })
-    .await
-}
-
 impl Drop for Cluster {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -385,12 +457,14 @@ impl Drop for Cluster {
             let words = service.as_ref().map_or("it is dead".to_owned(), Service::last_words);
             eprintln!("--- edge {edge}:\n{words}");
         }
-        let words = self.projector.as_ref().map_or("it is dead".to_owned(), Service::last_words);
-        eprintln!("--- projector:\n{words}");
+        for (number, service) in self.projectors.iter().enumerate() {
+            let words = service.as_ref().map_or("it is dead".to_owned(), Service::last_words);
+            eprintln!("--- projector {number}:\n{words}");
+        }
         let broker = self.broker.log();
         let lines: Vec<&str> = broker.lines().collect();
         eprintln!("--- broker:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
-        let path = std::env::temp_dir().join(format!("klatch-recording-{}.jsonl", self.seed));
+        let path = std::env::temp_dir().join(format!("klatch-recording-{}.jsonl", self.how.seed));
         let written =
             fs::File::create(&path).and_then(|file| self.recorder.history().write(std::io::BufWriter::new(file)));
         match written {

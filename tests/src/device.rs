@@ -31,6 +31,9 @@ const WELCOME_WITHIN: Duration = Duration::from_secs(10);
 /// The count that stands for "999+" in a list of rooms (`shared/wire`, `query::UNREAD_MAX`).
 const UNREAD_CAP: i64 = 1000;
 
+/// So much of what is no frame is kept.
+const GARBLED_CHARS_KEPT: usize = 200;
+
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// An edge to connect to.
@@ -334,12 +337,15 @@ impl Shared {
 
     /// One frame of the server. Noted here, in the reading task: so the recording has the order of the wire.
     fn hear(&self, text: &str) {
-        let frame: Value =
-            serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in a server's frame: {text}"));
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if self.state().closed {
             return;
         }
+        let Ok(frame) = serde_json::from_str::<Value>(text) else {
+            let text = text.chars().take(GARBLED_CHARS_KEPT).collect();
+            self.recorder.note(Observation::Garbled { session: self.session, text });
+            return;
+        };
         let event = frame["event"].as_str().unwrap_or_default();
         let room = frame["data"]["roomId"].as_str().map(Room::from);
         match (event, room) {

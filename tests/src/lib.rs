@@ -2,8 +2,13 @@
 //! judges what was recorded.
 //!
 //! ```text
-//! cluster   nats-server, edges and projector as processes, each to be killed and started again
+//! cluster   nats-servers, edges, projectors, notifier as processes, each to be killed and started again
+//! trouble   what else can befall them: freezing, bad networks, lost leaders, damaged files
+//! damage    what can happen to a folder of files
+//! link      a stretch of network that can be made bad
+//! scales    what each process holds in memory
 //! device    one WebSocket connection whose every word goes into the recording
+//! crowd     many people who go on talking, and how often they were acknowledged
 //! talker    a person who goes on talking through faults: reconnects, resumes, sends again under the same key
 //! readback  the log and the digests, as they are after the run
 //! checker   judges the recording: one file a promise
@@ -11,7 +16,14 @@
 
 pub mod checker;
 pub mod cluster;
+pub mod crowd;
+pub mod damage;
 pub mod device;
+mod doors;
+pub mod link;
 pub mod program;
+mod question;
 pub mod readback;
+mod scales;
 pub mod talker;
+pub mod trouble;

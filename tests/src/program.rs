@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 
 use klatch_service::tether;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The program: `KLATCH_BIN`, else what `cargo build -p klatch` makes in the profile and target folder of the running
 /// test. Built once a run if it is stale.
@@ -85,6 +86,21 @@ impl Service {
         // Fails only when it is dead already, which is what we want.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Freezes it (SIGSTOP): its sockets stay open and it does nothing.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        // Not yet waited for, so the pid is still this child's.
+        kill_process(Pid::from_child(&self.child), signal).expect("a child of ours can be signalled");
     }
 
     /// How it ended, if it has.

@@ -54,8 +54,10 @@ impl Cluster {
 
     /// Notes the whole log ([`Observation::Stored`], [`Observation::Replayed`]).
     ///
+    /// What is no JSON object is passed over, as by everybody who reads the log: nobody may be shown it.
+    ///
     /// # Panics
-    /// When something in it is no JSON or lies on a subject of no room.
+    /// When something lies on a subject of no room.
     pub async fn read_back(&self) {
         let epoch = self.epoch().await;
         let stream = self.stream().await;
@@ -76,8 +78,10 @@ impl Cluster {
 
     fn note_stored(&self, epoch: &Epoch, seq: Seq, subject: &str, payload: &[u8]) {
         let address = subject::parse_event(subject).unwrap_or_else(|| panic!("{seq} lies on {subject}"));
-        let mut stored: Value = serde_json::from_slice(payload)
-            .unwrap_or_else(|error| panic!("{seq} on {subject}: {error}: {}", String::from_utf8_lossy(payload)));
+        let Ok(mut stored) = serde_json::from_slice::<Value>(payload) else { return };
+        if !stored.is_object() {
+            return;
+        }
         let slot = match &address {
             Address::Timeline(_) => Slot::Timeline,
             Address::Member(_, user) => Slot::Member(user.as_str().into()),
@@ -89,15 +93,20 @@ impl Cluster {
         self.recorder.note(Observation::Stored { epoch, seq, room, slot, event, data });
     }
 
-    /// Asks the running projector for its digest after everything up to `at` (or the stream's end), and notes it.
+    /// Asks the (first) projector for its digest after everything up to `at` (or the stream's end), and notes it.
     pub async fn note_digest(&self, how: Fold, at: Option<Seq>) -> (Seq, String) {
+        self.note_digest_of(0, how, at).await
+    }
+
+    /// The same of any projector. No other may run: whichever is free answers.
+    pub async fn note_digest_of(&self, number: usize, how: Fold, at: Option<Seq>) -> (Seq, String) {
         let end = self.stream().await.cached_info().state.last_sequence;
         let at = at.unwrap_or(Seq(end));
         let answer = query(&self.broker.client().await, "digest", &json!({"at": at, "minSeq": at})).await;
         let epoch = Epoch(answer["epoch"].as_str().expect("a digest has an epoch").to_owned());
         let position = Seq(answer["at"].as_u64().expect("a digest has a position"));
         let digest = answer["digest"].as_str().expect("a digest is text").to_owned();
-        let projector = self.projector_name();
+        let projector = self.projector_name(number);
         self.recorder.note(Observation::Folded { projector, how, epoch, position, digest: digest.clone() });
         (position, digest)
     }

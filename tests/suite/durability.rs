@@ -1,7 +1,5 @@
 //! Processes die (-9) while people talk; nothing that was acknowledged is lost, and everybody finds together again.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use klatch_testkit::eventually;
@@ -9,11 +7,11 @@ use klatch_tests::checker::Promise;
 use klatch_tests::checker::history::{Answer, Fold};
 use klatch_tests::checker::name::{Person, Room};
 use klatch_tests::cluster::{Cluster, choices, seed};
+use klatch_tests::crowd::Crowd;
 use klatch_tests::device::Device;
 use klatch_tests::talker::Talker;
 use rand::RngExt;
 use rand::rngs::StdRng;
-use tokio::task::JoinSet;
 
 const BOUND: Duration = Duration::from_secs(120);
 const TALKERS: u64 = 6;
@@ -27,52 +25,6 @@ enum Victim {
     Everything,
 }
 
-/// People who talk until they are told to stop, and how often they were acknowledged.
-struct Crowd {
-    stop: Arc<AtomicBool>,
-    acknowledged: Arc<AtomicU64>,
-    talking: JoinSet<Talker>,
-}
-
-impl Crowd {
-    fn gather(cluster: &Cluster, seed: u64, room: &Room) -> Self {
-        let (stop, acknowledged) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
-        let mut talking = JoinSet::new();
-        for number in 0..TALKERS {
-            let (doors, room) = (cluster.doors(), room.clone());
-            let (stop, acknowledged) = (stop.clone(), acknowledged.clone());
-            talking.spawn(async move {
-                let person = format!("talker-{number}");
-                let mut talker = Talker::arrive(&doors, choices(seed + number), &person, &room).await;
-                while !stop.load(Ordering::Relaxed) {
-                    let said = talker.say().await;
-                    assert!(matches!(said, Answer::Stored { .. }), "{person}: {said:?}");
-                    acknowledged.fetch_add(1, Ordering::Relaxed);
-                }
-                talker
-            });
-        }
-        Self { stop, acknowledged, talking }
-    }
-
-    /// Waits until so many more sends were acknowledged.
-    async fn go_on(&mut self, more: u64) {
-        let enough = self.acknowledged.load(Ordering::Relaxed) + more;
-        eventually(BOUND, &format!("{more} more sends to be acknowledged"), || async {
-            match self.acknowledged.load(Ordering::Relaxed) {
-                now if now >= enough => Ok(()),
-                now => Err(format!("{now} of {enough}")),
-            }
-        })
-        .await;
-    }
-
-    async fn stop(self) -> Vec<Talker> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.talking.join_all().await
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_killed_in_turn_under_load_and_nothing_acknowledged_is_lost() {
     let seed = seed();
@@ -84,17 +36,17 @@ async fn everything_is_killed_in_turn_under_load_and_nothing_acknowledged_is_los
     for visitor in &visitors {
         visitor.joined(&room, None).await;
     }
-    let mut crowd = Crowd::gather(&cluster, seed, &room);
+    let mut crowd = Crowd::of_talkers(&cluster, TALKERS, &room);
     let mut victims = vec![Victim::Edge(0), Victim::Projector, Victim::Broker, Victim::Edge(1), Victim::Everything];
     while !victims.is_empty() {
         let victim = victims.swap_remove(choices.random_range(0..victims.len()));
-        crowd.go_on(choices.random_range(50..150)).await;
+        crowd.go_on(choices.random_range(50..150), BOUND).await;
         println!("{}: {victim:?} dies", cluster.recorder.now());
         kill(&mut cluster, victim, &mut choices);
         cluster.revive().await;
         cluster.until_ready().await;
     }
-    crowd.go_on(100).await;
+    crowd.go_on(100, BOUND).await;
     let mut talkers = crowd.stop().await;
     judge(&mut cluster, &room, &mut talkers).await;
     drop(visitors);

@@ -42,7 +42,7 @@ async fn a_deleted_messages_text_is_nowhere() {
     let edited = ada.edit(&room, &message, at.seq, &secrets[1]).await;
     assert!(matches!(edited, Answer::Stored { .. }), "{edited:?}");
     ben.say(&room, "oh").await;
-    let store = cluster.broker.store_dir();
+    let store = cluster.broker.node(0).store_dir();
     for secret in &secrets {
         // Else the search below proves nothing.
         assert!(!files_with(&store, secret.as_bytes()).is_empty(), "the stream's files should hold {secret}");

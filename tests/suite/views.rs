@@ -1,55 +1,17 @@
 //! The projector's folder may be lost or damaged in any way: it is made anew by itself, and says the same.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use klatch_tests::checker::Promise;
 use klatch_tests::checker::history::{Answer, Deed, Fold};
 use klatch_tests::checker::name::{Room, Seq};
 use klatch_tests::cluster::{Cluster, choices, query, seed};
+use klatch_tests::damage::Damage;
 use klatch_tests::device::Device;
 use klatch_tests::program;
-use rand::RngExt;
-use rand::rngs::StdRng;
 use serde_json::json;
 
 const BOUND: Duration = Duration::from_secs(60);
-
-/// A way to damage a folder.
-type Damage = fn(&Path, &mut StdRng);
-
-fn delete(folder: &Path, _: &mut StdRng) {
-    fs::remove_dir_all(folder).expect("the views are a folder");
-}
-
-fn truncate(folder: &Path, choices: &mut StdRng) {
-    for file in files(folder) {
-        let length = fs::metadata(&file).expect("it is there").len();
-        let file = fs::File::options().write(true).open(&file).expect("it can be written");
-        file.set_len(choices.random_range(0..=length / 2)).expect("it can be cut");
-    }
-}
-
-fn flip_bits(folder: &Path, choices: &mut StdRng) {
-    const FLIPS_A_FILE: usize = 200;
-    for file in files(folder) {
-        let mut bytes = fs::read(&file).expect("it can be read");
-        for _ in 0..FLIPS_A_FILE.min(bytes.len()) {
-            let place = choices.random_range(0..bytes.len());
-            bytes[place] ^= 1 << choices.random_range(0..8);
-        }
-        fs::write(&file, bytes).expect("it can be written");
-    }
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).expect("the views are a folder").map(|entry| entry.expect("readable").path());
-    let (folders, mut all): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
-    all.extend(folders.iter().flat_map(|folder| files(folder)));
-    all.sort();
-    all
-}
 
 /// Two rooms with messages, edits, deletions, announcements and notices.
 async fn furnish(cluster: &Cluster, ada: &Device, ben: &Device) -> Vec<Room> {
@@ -81,17 +43,16 @@ async fn views_deleted_truncated_or_bit_flipped_are_rebuilt_by_themselves_with_t
     let (ada, ben) = (cluster.device(0, "ada").await, cluster.device(1, "ben").await);
     let rooms = furnish(&cluster, &ada, &ben).await;
     let (at, digest) = cluster.note_digest(Fold::Incremental, None).await;
-    let damages: [(&str, Damage); 3] = [("deleted", delete), ("truncated", truncate), ("bit-flipped", flip_bits)];
-    for (how, damage) in damages {
+    for damage in Damage::ALL {
         cluster.kill_projector();
-        damage(&cluster.views_folder(), &mut choices);
+        damage.befall(&cluster.views_folder(), &mut choices);
         cluster.start_projector();
         let rebuilt = cluster.note_digest(Fold::Rebuilt, Some(at)).await;
-        assert_eq!(rebuilt, (at, digest.clone()), "after the views were {how}");
+        assert_eq!(rebuilt, (at, digest.clone()), "{damage:?}");
         for room in &rooms {
             ada.walk(room).await;
         }
-        println!("{how}: rebuilt");
+        println!("{damage:?}: rebuilt");
     }
     for room in &rooms {
         cluster.settle(room, &[&ada, &ben], BOUND).await;

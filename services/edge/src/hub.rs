@@ -73,6 +73,7 @@ impl Hub {
             edge: edge.clone(),
             limits: config.limits.clone(),
             announcements: announcements.clone(),
+            undecodable: metrics.undecodable.clone(),
         };
         Hub {
             interest: Interest::new(around),

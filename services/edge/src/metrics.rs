@@ -32,6 +32,8 @@ pub(crate) struct Metrics {
     outbox_bytes: Gauge,
     /// Outboxes that are at least half full.
     slow_readers: Gauge,
+    /// Events passed over because nobody can read them.
+    pub undecodable: Counter,
     refusals: Family<CodeLabel, Counter>,
     closes: Family<CloseLabel, Counter>,
 }
@@ -58,6 +60,7 @@ impl Metrics {
             rooms: edge.gauge("rooms", "Rooms that somebody here is attached to, counted every five seconds"),
             outbox_bytes: edge.gauge("outbox_bytes", "Bytes that wait for clients, counted every five seconds"),
             slow_readers: edge.gauge("slow_readers", "Connections whose outbox is half full, counted every five seconds"),
+            undecodable: edge.counter("undecodable_events", "Events passed over because they could not be decoded"),
             refusals: edge.register("refusals", "Requests refused, by error code (label code)", Family::default()),
             closes: edge.register(
                 "closes",

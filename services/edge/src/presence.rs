@@ -1,11 +1,13 @@
 //! Who is attached where, told to the other edges: an entry for each of this edge's (room, person), and one lease for
 //! all of them. A dead edge's lease takes its entries along.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use klatch_eventlog::Renewal;
+use klatch_eventlog::{EdgeId, Renewal};
 use tokio::time::MissedTickBehavior;
 
 use crate::announce::Word;
@@ -29,6 +31,9 @@ pub(crate) async fn keep(hub: Arc<Hub>) {
     let mut disruptions = hub.log.disruptions();
     let mut leases = None;
     let mut must_reconcile = false;
+    // Taken for dead here. One that lives all the same (a replica that lagged did not show its lease) knows nothing of it and
+    // won't say its entries again: they are read when its lease is heard.
+    let mut buried = HashSet::new();
     loop {
         if leases.is_none() {
             leases = hub.log.live_leases().await.ok();
@@ -42,7 +47,7 @@ pub(crate) async fn keep(hub: Arc<Hub>) {
         tokio::select! {
             _ = renewal.tick() => renew(&hub, lease).await,
             _ = census.tick() => {
-                count(&hub).await;
+                buried.extend(count(&hub).await);
                 if std::mem::take(&mut must_reconcile) {
                     reconcile(&hub).await;
                 }
@@ -58,12 +63,18 @@ pub(crate) async fn keep(hub: Arc<Hub>) {
             },
             event = heard => match event {
                 None => leases = None,
+                Some(event) if event.alive && buried.remove(&event.edge) => {
+                    reconcile(&hub).await;
+                    census.reset_after(SETTLES_WITHIN);
+                    must_reconcile = true;
+                }
                 Some(event) if event.alive => {}
                 Some(event) if event.edge == hub.edge => renew(&hub, lease).await,
                 Some(event) => {
                     for room in hub.interest.rooms() {
                         room.retain_edges(|edge| *edge != event.edge);
                     }
+                    buried.insert(event.edge);
                 }
             },
         }
@@ -99,13 +110,21 @@ async fn reconcile(hub: &Hub) {
         .await;
 }
 
-/// A lease's end may go unheard (core NATS): whose lease is not there is dead.
-async fn count(hub: &Hub) {
-    let Ok(alive) = hub.log.live_edges().await else { return };
+/// A lease's end may go unheard (core NATS): whose lease is not there is dead. Those who were taken for dead.
+async fn count(hub: &Hub) -> HashSet<EdgeId> {
+    let Ok(alive) = hub.log.live_edges().await else { return HashSet::new() };
     if !alive.contains(&hub.edge) {
-        return; // Our own is not there either: nothing can be said of the others.
+        return HashSet::new(); // Our own is not there either: nothing can be said of the others.
     }
+    let dead = RefCell::new(HashSet::new());
     for room in hub.interest.rooms() {
-        room.retain_edges(|edge| alive.contains(edge));
+        room.retain_edges(|edge| {
+            let lives = alive.contains(edge);
+            if !lives {
+                dead.borrow_mut().insert(edge.clone());
+            }
+            lives
+        });
     }
+    dead.into_inner()
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use klatch_domain::authority::may_read;
 use klatch_domain::{
-    Address, Cause, Change, Epoch, Event, Known, Membership, MessageId, RoomId, RoomInfo, Seq, UserId,
+    Address, Cause, Change, Epoch, Event, Known, Membership, MessageId, Position, RoomId, RoomInfo, Seq, UserId,
 };
 use klatch_eventlog::{EdgeId, LiveEvent, LiveRoom, Log, ReadError, Stored};
 use klatch_service::traces::{self, Traceparent};
 use klatch_wire::dialects::{Encoded, Happening, Timeline};
 use klatch_wire::native::server::{MemberState, Presence, Receipt, User, UserInRoom};
 use klatch_wire::{CloseCode, Limits};
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Span;
@@ -21,7 +22,7 @@ use tracing::Span;
 use crate::announce::{Announcements, Word};
 use crate::listener::{Listener, Listeners};
 use crate::outbox::{Frame, Item};
-use crate::past::Past;
+use crate::past::{Past, is_readable};
 use crate::ring::Ring;
 use crate::roster::{Going, Roster};
 use crate::session_id::SessionId;
@@ -46,6 +47,8 @@ pub(crate) struct Surroundings {
     pub(crate) announcements: Arc<Announcements>,
     /// How far this edge has come.
     pub(crate) seen: Arc<Watermark>,
+    /// Events passed over because nobody can read them.
+    pub(crate) undecodable: Counter,
 }
 
 /// A room with at least one attached session.
@@ -57,6 +60,8 @@ pub(crate) struct Room {
     state: Mutex<State>,
     /// The number of people changed, and in a room of this size it is told once in a while.
     count_untold: Arc<Notify>,
+    /// The room's position rose.
+    moved: Notify,
     _task: DropGuard,
 }
 
@@ -65,6 +70,8 @@ struct State {
     epoch: Epoch,
     /// Everything of the timeline up to here was handed to the listeners, or was there before them.
     position: Seq,
+    /// The last event where nobody could read it, and the one before it that somebody could: the next names that one.
+    passed_over: Option<(Seq, Seq)>,
     info: Option<Known<RoomInfo>>,
     listeners: Listeners,
     ring: Ring,
@@ -114,6 +121,7 @@ impl Room {
             state: Mutex::new(State {
                 epoch: live.epoch(),
                 position: live.position(),
+                passed_over: None,
                 info: Some(info),
                 listeners: Listeners::default(),
                 ring: Ring::beginning_after(live.position()),
@@ -121,6 +129,7 @@ impl Room {
                 is_lost: false,
             }),
             count_untold: Arc::new(Notify::new()),
+            moved: Notify::new(),
             around,
             _task: task.clone().drop_guard(),
         });
@@ -141,6 +150,28 @@ impl Room {
     /// Whether a message was deleted lately: what refers to it comes too late, though the log may still hold it.
     pub(crate) fn has_deleted(&self, message: &MessageId) -> bool {
         self.lock().ring.has_deleted(message)
+    }
+
+    /// How far the room has come here, and in which life of the log.
+    pub(crate) fn position(&self) -> Position {
+        let state = self.lock();
+        Position { epoch: state.epoch, seq: state.position }
+    }
+
+    /// Waits until the room has heard its timeline up to `seq`, at most for `within`; whether it has.
+    pub(crate) async fn reach(&self, seq: Seq, within: Duration) -> bool {
+        let reaching = async {
+            loop {
+                let moved = self.moved.notified();
+                tokio::pin!(moved);
+                moved.as_mut().enable();
+                if self.lock().position >= seq {
+                    return;
+                }
+                moved.await;
+            }
+        };
+        tokio::time::timeout(within, reaching).await.is_ok()
     }
 
     /// Begins to listen. What happens from now on is held until [`Room::release`].
@@ -303,9 +334,20 @@ impl Room {
     }
 
     fn timeline(&self, state: &mut State, seq: Seq, prev: Seq, payload: &[u8]) {
-        let live = LiveFrame::new(seq, prev, payload);
         self.around.seen.raise(seq);
         state.position = seq;
+        self.moved.notify_waiters();
+        let prev = match state.passed_over.take() {
+            Some((over, told)) if over == prev => told,
+            _ => prev,
+        };
+        if !is_readable(payload) {
+            tracing::warn!(room = %self.id, %seq, "passed over an event that nobody can read");
+            self.around.undecodable.inc();
+            state.passed_over = Some((seq, prev));
+            return;
+        }
+        let live = LiveFrame::new(seq, prev, payload);
         let happening = Happening::Timeline(Timeline::new(seq, prev, payload));
         state.listeners.tell(&Telling::framed(happening, live.framed()));
         state.ring.push(seq, live);

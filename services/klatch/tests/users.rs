@@ -278,9 +278,9 @@ async fn every_service_does_its_work_under_its_own_user() {
         notifier.consumer(&consumer, Duration::from_secs(30)).await.expect("made");
     }
     let id = MessageId::parse("m1").expect("an id");
-    notifier.put_job(&crm, &id, Bytes::from_static(b"{}")).await.expect("put");
+    notifier.put_job(&crm, &id, None, Bytes::from_static(b"{}")).await.expect("put");
     notifier.bury_job(&crm, &id, Bytes::from_static(b"{}")).await.expect("buried");
-    notifier.tell_sent(&id, Bytes::from_static(b"{}")).await.expect("told");
+    notifier.tell_sent(&id, None, Bytes::from_static(b"{}")).await.expect("told");
     assert_eq!(notifier.people(&room).await.expect("read"), Vec::new());
 
     eraser.erase(seq).await.expect("erased");

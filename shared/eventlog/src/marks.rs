@@ -51,6 +51,12 @@ pub(crate) fn decode(payload: &[u8]) -> Option<Marks> {
 }
 
 impl Log {
+    /// The last sequence of the marks' own stream; asks the leader. Whoever counts from here counts from every mark that
+    /// was acknowledged before this was asked, through whichever edge.
+    pub async fn last_mark(&self) -> Result<Seq, ReadError> {
+        Ok(self.reading(|| self.broker().status(Stream::Marks)).await?.last_seq)
+    }
+
     /// Moves somebody's marks forward, never back; gives them as they stand then, and where they lie. Where they stand
     /// there already nothing is written.
     pub async fn mark(&self, room: &RoomId, user: &UserId, marks: Marks) -> Result<Marked, AppendError> {

@@ -30,6 +30,7 @@ pub struct NatsServerBuilder {
     sync_always: bool,
     users: bool,
     extra_config: String,
+    store_dir: Option<PathBuf>,
 }
 
 impl NatsServerBuilder {
@@ -50,6 +51,12 @@ impl NatsServerBuilder {
     /// Lines to append to the server's configuration file, for users, limits and the like.
     pub fn extra_config(mut self, lines: &str) -> Self {
         self.extra_config = lines.to_owned();
+        self
+    }
+
+    /// Keeps its streams under this folder, which stays when the server is dropped; by default under a temporary one.
+    pub fn store_dir(mut self, folder: &Path) -> Self {
+        self.store_dir = Some(folder.to_owned());
         self
     }
 
@@ -105,7 +112,12 @@ impl NatsServer {
 
     /// The folder that JetStream keeps its streams under (it makes `jetstream/` in it).
     pub fn store_dir(&self) -> PathBuf {
-        self.folder.path().join("store")
+        self.config.store_dir.clone().unwrap_or_else(|| self.folder.path().join("store"))
+    }
+
+    /// What it calls itself, in a cluster too.
+    pub fn name(&self) -> String {
+        format!("klatch-test-{}-{}", std::process::id(), self.port)
     }
 
     /// A fresh client connection; where there are [users](NatsServerBuilder::users), the operator's.
@@ -194,7 +206,7 @@ impl NatsServer {
     }
 
     async fn launch(&mut self) -> Result<(), String> {
-        let name = format!("klatch-test-{}-{}", std::process::id(), self.port);
+        let name = self.name();
         let config = self.write_config(&name).map_err(|error| format!("no configuration written: {error}"))?;
         let log = fs::File::options().create(true).append(true).open(self.log_path());
         let log = log.map_err(|error| format!("no log file: {error}"))?;

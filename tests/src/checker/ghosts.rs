@@ -55,11 +55,11 @@ pub fn sights(run: &Run<'_>) -> usize {
     sights_by_answer(run).len() + sights_by_frames(run).len()
 }
 
-/// Who was really attached when, and how long the broker couldn't tell anybody.
+/// Who was really attached when, and how long somebody couldn't be told.
 #[derive(Debug)]
 struct Presence<'h> {
     attached: BTreeMap<(&'h Person, &'h Room), Vec<(Moment, Moment)>>,
-    broker_down: Vec<(Moment, Moment)>,
+    troubled: Vec<(Moment, Moment)>,
     grace_ms: u64,
 }
 
@@ -80,7 +80,7 @@ impl<'h> Presence<'h> {
             }
         }
         attached.values_mut().for_each(|times| times.sort_unstable());
-        Self { attached, broker_down: broker_down(run), grace_ms: 2 * run.lease_ms }
+        Self { attached, troubled: troubled(run), grace_ms: 2 * run.lease_ms }
     }
 
     fn judge(&self, sight: &Sight<'h>) -> Option<Violation> {
@@ -115,11 +115,11 @@ impl<'h> Presence<'h> {
         })
     }
 
-    /// Two lease periods after the end; from the broker's return on, if it was away in between: without it no edge can
-    /// know.
+    /// Two lease periods after the end; from the end of a trouble on, if there was one in between: without the broker no
+    /// edge can know, and one that was frozen or cut off says late that its people are gone.
     fn gone_by(&self, ended: Moment) -> Moment {
         let mut until = Moment(ended.0 + self.grace_ms);
-        for &(down, up) in &self.broker_down {
+        for &(down, up) in &self.troubled {
             if down <= until && up >= ended {
                 until = Moment(up.0.saturating_add(self.grace_ms));
             }
@@ -128,13 +128,23 @@ impl<'h> Presence<'h> {
     }
 }
 
-fn broker_down(run: &Run<'_>) -> Vec<(Moment, Moment)> {
+/// When somebody couldn't be told: a broker was dead, or something was frozen or cut off. One time lasts from the first of
+/// such troubles to the end of the last that overlaps it.
+fn troubled(run: &Run<'_>) -> Vec<(Moment, Moment)> {
     let mut times: Vec<(Moment, Moment)> = Vec::new();
+    let mut troubles: Vec<&Service> = Vec::new();
     for entry in &run.history.entries {
         match &entry.what {
-            Observation::Died { service: Service::Broker } => times.push((entry.at, FOR_EVER)),
-            Observation::Started { service: Service::Broker } => {
-                if let Some((_, up)) = times.last_mut() {
+            Observation::Died { service: service @ Service::Broker } | Observation::Hindered { service } => {
+                if troubles.is_empty() {
+                    times.push((entry.at, FOR_EVER));
+                }
+                troubles.push(service);
+            }
+            Observation::Started { service: service @ Service::Broker } | Observation::Freed { service } => {
+                let Some(over) = troubles.iter().position(|one| *one == service) else { continue };
+                troubles.remove(over);
+                if let (true, Some((_, up))) = (troubles.is_empty(), times.last_mut()) {
                     *up = entry.at;
                 }
             }

@@ -44,6 +44,25 @@ pub enum Observation {
         /// Which one.
         service: Service,
     },
+    /// A process is there and yet isn't: frozen, or cut off from the others, or they from it by a bad network.
+    Hindered {
+        /// Which one.
+        service: Service,
+    },
+    /// That is over.
+    Freed {
+        /// Which one.
+        service: Service,
+    },
+    /// So much memory a process held.
+    Held {
+        /// Which one.
+        service: Service,
+        /// Its resident set.
+        rss_bytes: u64,
+        /// What it may hold.
+        limit_bytes: u64,
+    },
     /// The operator deleted or restored the stream: what only that life of it held may be gone.
     Wiped {
         /// The life that ended.
@@ -87,6 +106,13 @@ pub enum Observation {
         room: Room,
         /// The frame.
         frame: Frame,
+    },
+    /// Something came that is no frame at all.
+    Garbled {
+        /// Where to.
+        session: Session,
+        /// Its beginning.
+        text: String,
     },
     /// A frame that is never stored came: typing, receipts, who comes and goes.
     Heard {
@@ -153,6 +179,8 @@ pub enum Service {
     Edge(Edge),
     /// A projector.
     Projector(Projector),
+    /// A notifier.
+    Notifier,
 }
 
 /// How a projector came to its state.

@@ -14,12 +14,14 @@
 //! | 4 nothing of a person between their removal and their return | [`removal`] |
 //! | 5 unread is what was said by others after the mark | [`unread`] |
 //! | 6 nobody is shown what they may not read | [`visibility`] |
+//! | 8 memory stays bounded | [`bounded_memory`] |
 //! | 9 a dead edge leaves no ghost | [`ghosts`] |
 //!
 //! The checker is pure: no clock, no network; it shares no code with what it judges. It says nothing about what was not
 //! recorded, so a [`Verdict`] also counts what there was to judge: silence about an empty run is no pass.
 
 pub mod attachment;
+pub mod bounded_memory;
 pub mod call;
 pub mod exactly_once;
 pub mod ghosts;
@@ -61,6 +63,8 @@ pub enum Promise {
     Unread,
     /// 6.
     Visibility,
+    /// 8.
+    BoundedMemory,
     /// 9.
     Ghosts,
 }
@@ -86,6 +90,9 @@ pub enum Violation {
     /// Of promise 6.
     #[error("promise 6, visibility: {0}")]
     Visibility(#[from] visibility::Violation),
+    /// Of promise 8.
+    #[error("promise 8, bounded memory: {0}")]
+    BoundedMemory(#[from] bounded_memory::Violation),
     /// Of promise 9.
     #[error("promise 9, ghosts: {0}")]
     Ghosts(#[from] ghosts::Violation),
@@ -97,7 +104,8 @@ pub struct Verdict {
     /// Every break that was found.
     pub violations: Vec<Violation>,
     /// How much there was to judge, by promise: acknowledged sends, events given, pages and digests, acknowledged
-    /// removals, counts, events and pages shown, sights of somebody as attached.
+    /// removals, counts, events and pages shown, samples of memory, sights of somebody as
+    /// attached.
     pub judged: BTreeMap<Promise, usize>,
 }
 
@@ -115,6 +123,7 @@ pub fn judge(history: &History) -> Result<Verdict, Unsound> {
         .chain(all(removal::judge(&run)))
         .chain(all(unread::judge(&run)))
         .chain(all(visibility::judge(&run)))
+        .chain(all(bounded_memory::judge(&run)))
         .chain(all(ghosts::judge(&run)))
         .collect();
     let judged = BTreeMap::from([
@@ -124,6 +133,7 @@ pub fn judge(history: &History) -> Result<Verdict, Unsound> {
         (Promise::Removal, removal::acknowledged(&run)),
         (Promise::Unread, unread::counted(&run)),
         (Promise::Visibility, visibility::shown(&run)),
+        (Promise::BoundedMemory, bounded_memory::sampled(&run)),
         (Promise::Ghosts, ghosts::sights(&run)),
     ]);
     Ok(Verdict { violations, judged })
@@ -139,6 +149,7 @@ impl Violation {
             Violation::Removal(_) => Promise::Removal,
             Violation::Unread(_) => Promise::Unread,
             Violation::Visibility(_) => Promise::Visibility,
+            Violation::BoundedMemory(_) => Promise::BoundedMemory,
             Violation::Ghosts(_) => Promise::Ghosts,
         }
     }

@@ -87,6 +87,14 @@ pub enum Violation {
         /// The sequence.
         seq: Seq,
     },
+    /// A client was given what is no frame.
+    #[error("{session} was given what is no frame: {text:?}")]
+    Garbled {
+        /// Who was given it.
+        session: Session,
+        /// Its beginning.
+        text: String,
+    },
     /// All was quiet and an attached client still had not been given the last.
     #[error("{session} in {room} got to {reached}, not to {seq}, where all was quiet")]
     Behind {
@@ -133,6 +141,10 @@ pub fn judge(run: &Run<'_>) -> Vec<Violation> {
     }
     judge_agreement(run, &mut found);
     judge_quiet(run, &mut found);
+    found.extend(run.history.entries.iter().filter_map(|entry| match &entry.what {
+        Observation::Garbled { session, text } => Some(Violation::Garbled { session: *session, text: text.clone() }),
+        _ => None,
+    }));
     found
 }
 

@@ -89,8 +89,14 @@ struct References<'h> {
     items: BTreeMap<(&'h Epoch, &'h Room, Seq), Vec<Item<'h>>>,
 }
 
+/// So many are remembered: those of a long run would fill the memory.
+const REFERENCES_MAX: usize = 64;
+
 impl<'h> References<'h> {
     fn at(&mut self, log: &Log<'h>, epoch: &'h Epoch, room: &'h Room, position: Seq) -> &[Item<'h>] {
+        if self.items.len() >= REFERENCES_MAX {
+            self.items.clear();
+        }
         self.items.entry((epoch, room, position)).or_insert_with(|| items(log, position))
     }
 }

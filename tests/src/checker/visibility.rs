@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::attachment::{Heard, Stray};
+use super::attachment::{Attachment, Heard, Stray};
 use super::call::Noted;
 use super::history::{Answer, Command, Deed};
 use super::ledger::{Log, Standing};
@@ -130,14 +130,38 @@ fn judge_attached(run: &Run<'_>, found: &mut Vec<Violation>) {
         let Some(log) = run.ledger.log(&attachment.joined.at.epoch, attachment.room) else { continue };
         let (person, room, joined_at) = (attachment.person, attachment.room, attachment.joined.at.seq);
         for frame in attachment.timeline() {
-            let violation = if frame.seq <= joined_at {
-                judge_event(log, person, room, frame.seq, after(log, person, joined_at), Way::Resumed)
+            let (moment, way) = if frame.seq <= joined_at {
+                (after(log, person, joined_at), Way::Resumed)
             } else {
-                judge_event(log, person, room, frame.seq, frame.seq, Way::Live)
+                (frame.seq, Way::Live)
             };
-            found.extend(violation);
+            let violation = judge_event(log, person, room, frame.seq, moment, way);
+            found.extend(violation.filter(|_| !is_back(run, attachment, log, frame.seq, moment)));
         }
     }
+}
+
+/// Who was put out of an open room and comes again is told what was said meanwhile, once they are in again: all of it is
+/// open to them then. Listening begins a little before that, so the frame's sequence alone can't tell; but what began
+/// before their removal was even asked for is no coming back.
+fn is_back(run: &Run<'_>, attachment: &Attachment<'_>, log: &Log<'_>, seq: Seq, moment: Seq) -> bool {
+    let (person, room) = (attachment.person, attachment.room);
+    let removal = log.members.get(person).and_then(|all| all.range(..moment).next_back());
+    let Some((&removal, Standing::Removed)) = removal else { return false };
+    let open = log.rules_before(Seq(removal.0 + 1)).is_some_and(|rules| rules.open);
+    let floor = log.return_after(person, removal).map(|back| log.floor(person, back));
+    let asked = run.calls.iter().filter_map(|call| match (call.command, call.answer) {
+        (Command::Govern { room: of, deed: Deed::Kick, target: Some(target) }, answer) => {
+            let may_be = match answer {
+                Some((Answer::Stored { at, .. }, _)) => at.seq == removal,
+                Some((Answer::Unclear, _)) | None => true,
+                _ => false,
+            };
+            (may_be && of == room && target == person).then_some(call.asked)
+        }
+        _ => None,
+    });
+    open && floor.is_some_and(|floor| seq >= floor) && asked.min().is_some_and(|asked| asked < attachment.asked)
 }
 
 fn judge_pages(run: &Run<'_>, found: &mut Vec<Violation>) {

@@ -2,13 +2,14 @@
 
 use klatch_domain::authority::may_read;
 use klatch_domain::commands::Command;
-use klatch_domain::{ClientId, HistoryFrom, MessageId, Position, RoomId, RoomInfo, Seq};
+use klatch_domain::{Address, ClientId, HistoryFrom, MessageId, Position, RoomId, RoomInfo, Seq};
 use klatch_wire::Code;
 use klatch_wire::native::request::{InRoom, Join};
 use klatch_wire::native::server::{Failure, Joined, RoomState};
 use klatch_wire::query::{HistoryRequest, HistoryResponse, MemberRequest, MemberResponse, Window, name};
 use serde_json::value::RawValue;
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 use super::Session;
@@ -18,6 +19,9 @@ use crate::resume;
 use crate::room::{Captured, Room, member_state};
 use crate::standing::{Freshness, room_info};
 use crate::token::Person;
+
+/// An edge hears of what was said within milliseconds; one that takes longer than this has trouble with its network.
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
 
 /// What `chat.joined` shows of the timeline.
 struct Shown {
@@ -32,6 +36,7 @@ impl Session {
         self.make_place(&join.room_id)?;
         self.charge_first_join(person, &join.room_id).await?;
         let room = self.hub.interest.open(&join.room_id).await.map_err(unreadable)?;
+        self.catch_up(&room, &join).await?;
         // Listening begins before the standing is settled: a removal between the two is heard, not missed.
         let captured = room.capture(self.listener(person), join.since.map(|since| since.seq));
         match self.joined(person, &room, &captured, &join).await {
@@ -46,6 +51,19 @@ impl Session {
                 Err(failure)
             }
         }
+    }
+
+    /// Waits until the room has come to where the client was: through another edge it may have heard more than this one has
+    /// yet. If this takes too long, it is told that it can't resume here ([`resume`]).
+    async fn catch_up(&self, room: &Room, join: &Join) -> Result<(), Failure> {
+        let here = room.position();
+        let Some(since) = join.since.filter(|since| since.epoch == here.epoch && since.seq > here.seq) else {
+            return Ok(());
+        };
+        let timeline = Address::Timeline(room.id.clone());
+        let last = self.hub.log.last(&timeline).await.map_err(unreadable)?.map_or(Seq::ZERO, |last| last.seq);
+        room.reach(since.seq.min(last), CATCH_UP_WITHIN).await;
+        Ok(())
     }
 
     /// Listens to a room without becoming a member, also to one that nobody has made yet.
@@ -181,8 +199,8 @@ impl Session {
         if let Some(since) = join.since
             && self.may_resume(person, room, info, since).await
         {
-            let (hub, end) = (&self.hub, captured.position.max(self.hub.seen()));
-            let events = resume::events_since(&hub.log, &room.id, captured, since, end, &hub.config.limits).await;
+            let hub = &self.hub;
+            let events = resume::events_since(&hub.log, &room.id, captured, since, &hub.config.limits).await;
             if let Some(events) = events.and_then(raw) {
                 let more = since.seq > Seq::ZERO;
                 return Shown { recovered: Some(true), events, more, history_ready: true };

@@ -20,12 +20,16 @@ impl Session {
         self.hub.history(person, history).await
     }
 
+    /// With counts from every mark that was acknowledged before, on any device and any edge: whichever projector answers
+    /// must have come to where the marks end now, and one that can't says so rather than count from an older mark.
     pub(super) async fn list_rooms(&mut self, person: &Person, rooms: Rooms) -> Result<RoomsResponse, Failure> {
+        let min_mark = self.hub.log.last_mark().await.map_err(unreadable)?;
         let request = RoomsRequest {
             asker: person.user_id.clone(),
             limit: self.hub.page_limit(rooms.limit),
             cursor: rooms.cursor,
             min_seq: self.hub.seen(),
+            min_mark,
         };
         self.hub.query(name::ROOMS, &request).await
     }

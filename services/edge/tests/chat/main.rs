@@ -1,8 +1,10 @@
 //! An edge over a log, as clients meet it: over the in-memory log, and where it matters over a real nats-server.
 
 mod accounts;
+mod behind;
 mod issuer;
 mod people;
+mod poison;
 mod strangers;
 mod tls;
 mod tokens;
@@ -275,6 +277,28 @@ async fn after_the_log_was_made_anew_sessions_are_told_to_resume_and_are_not_giv
     assert_ne!(again["epoch"], joined["epoch"]);
     ada.ask("chat.message", json!({"roomId": "r", "message": "after"})).await.unwrap();
     assert_eq!(text(&ada.hears("chat.message").await), "after");
+}
+
+/// Whichever projector answers must count from every mark that was acknowledged before, on any device.
+#[tokio::test]
+async fn a_list_of_rooms_asks_for_the_marks_up_to_their_end() {
+    let log = Log::memory();
+    let edge = Edge::start(&log, |_| ()).await;
+    let (mut phone, mut desk) = (edge.connect("ada").await, edge.connect("ada").await);
+    let (asked, mut questions) = tokio::sync::mpsc::unbounded_channel();
+    log.faults().expect("a log in memory").answer("rooms", move |question| {
+        asked.send(serde_json::from_slice::<Value>(&question).unwrap()["minMark"].clone()).unwrap();
+        Ok(bytes::Bytes::from_static(
+            br#"{"rooms": [], "epoch": "00000000-0000-0000-0000-000000000000", "seq": 1, "more": false}"#,
+        ))
+    });
+    phone.join("r", None).await;
+    for mark in 1..=3 {
+        let sent = phone.ask("chat.message", json!({"roomId": "r", "message": "hi"})).await.unwrap();
+        phone.ask("chat.read", json!({"roomId": "r", "seq": sent["seq"]})).await.unwrap();
+        desk.ask("chat.rooms", json!({})).await.unwrap();
+        assert_eq!(questions.recv().await.unwrap(), mark);
+    }
 }
 
 #[tokio::test]

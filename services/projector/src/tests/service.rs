@@ -93,9 +93,20 @@ async fn marks_are_followed_and_counted_from() {
     let answer: UnreadResponse = house.ask(name::UNREAD, &request).await.unwrap();
     let [counts] = &answer.rooms[..] else { panic!("{answer:?}") };
     assert_eq!((counts.read, counts.unread, counts.mentions, counts.seq), (seqs[2], 3, 1, seqs[5]));
-    let request = RoomsRequest { asker: user("ben"), limit: 10, cursor: None, min_seq: Seq::ZERO };
+    let request = RoomsRequest { asker: user("ben"), limit: 10, cursor: None, min_seq: Seq::ZERO, min_mark: Seq::ZERO };
     let list: RoomsResponse = house.ask(name::ROOMS, &request).await.unwrap();
     assert_eq!((list.rooms.len(), list.rooms[0].unread, list.rooms[0].mentions), (1, 3, 1));
+
+    // A list waits for the marks too: right after one is stored it counts from that one.
+    for read in &seqs[3..] {
+        let marked = house.log.mark(&room("r"), &user("ben"), Marks { delivered: *read, read: *read }).await.unwrap();
+        let request = RoomsRequest { min_mark: marked.seq, ..request.clone() };
+        let list: RoomsResponse = house.ask(name::ROOMS, &request).await.unwrap();
+        assert_eq!(list.rooms[0].unread, seqs.iter().filter(|seq| *seq > read).count() as u32);
+    }
+    let request = RoomsRequest { min_mark: Seq(1_000), ..request };
+    let answer: Result<RoomsResponse, _> = house.ask(name::ROOMS, &request).await;
+    assert_eq!(answer.unwrap_err(), "unavailable", "counts from marks that it doesn't have");
     projector.stop().await;
 }
 

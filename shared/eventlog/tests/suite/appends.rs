@@ -8,7 +8,7 @@ use klatch_eventlog::{AppendError, Log, Outcome};
 
 use crate::ground::*;
 
-over_both!(
+over_all!(
     a_guard_lets_in_only_what_stood_on_the_last_sequence,
     a_repeat_is_answered_with_the_first_sequence,
     a_repeat_is_known_even_after_the_standing_changed,

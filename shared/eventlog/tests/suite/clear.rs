@@ -161,8 +161,7 @@ async fn kill_9_under_load(mut ground: Ground, people: usize, sends: usize) {
             if now > Seq(before.0 + 50) || flooding.is_finished() { Ok(()) } else { Err(format!("still {now}")) }
         })
         .await;
-        let index = kill % ground.servers.len();
-        ground.servers[index].restart().await;
+        ground.restart(kill).await;
     }
     let mut acknowledged = flooding.await.unwrap();
     let mut heard = tokio::time::timeout(BOUND, hearing).await.expect("all to be heard").unwrap();

@@ -6,7 +6,7 @@ use klatch_eventlog::{Follow, FollowBatch, FollowError, Marks};
 
 use crate::ground::*;
 
-over_both!(
+over_all!(
     events_come_in_order_from_the_position_on,
     at_the_end_it_says_so_and_goes_on,
     a_position_past_the_end_is_of_another_stream,

@@ -1,4 +1,5 @@
-//! What a test stands on: a log in memory, or a real nats-server of its own; and short words for what is said there.
+//! What a test stands on: a log in memory, a real nats-server of its own, or three of them; and short words for what is said
+//! there.
 
 use std::time::Duration;
 
@@ -6,10 +7,11 @@ use bytes::Bytes;
 use klatch_domain::{Address, Guard, MessageId, RoomId, Seq, UserId};
 use klatch_eventlog::memory::Faults;
 use klatch_eventlog::{Append, Entry, LiveEvent, LiveRoom, Log, Options, Outcome};
-use klatch_testkit::NatsServer;
+use klatch_testkit::{NatsCluster, NatsServer};
 
-/// Makes a test of each function over each log.
-macro_rules! over_both {
+/// Makes a test of each function over each log: in memory, on one server, and (with the feature `faults`, for it takes
+/// minutes) with three copies on three servers.
+macro_rules! over_all {
     ($($name:ident),* $(,)?) => {
         mod memory {
             use crate::ground::Ground;
@@ -25,13 +27,23 @@ macro_rules! over_both {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
-                    super::$name(Ground::jetstream_of_any_size().await).await;
+                    super::$name(Ground::jetstream().await).await;
+                }
+            )*
+        }
+        #[cfg(feature = "faults")]
+        mod three_copies {
+            use crate::ground::Ground;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(Ground::cluster().await).await;
                 }
             )*
         }
     };
 }
-pub(crate) use over_both;
+pub(crate) use over_all;
 
 /// Nothing in these tests takes so long; what does is broken.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
@@ -39,7 +51,14 @@ pub(crate) const BOUND: Duration = Duration::from_secs(60);
 /// A log, and what is behind it.
 pub(crate) struct Ground {
     pub(crate) log: Log,
-    pub(crate) servers: Vec<NatsServer>,
+    behind: Behind,
+}
+
+/// Dropped with the ground: servers are killed then.
+enum Behind {
+    Memory,
+    One(NatsServer),
+    Three(NatsCluster),
 }
 
 impl Ground {
@@ -48,7 +67,7 @@ impl Ground {
     }
 
     pub(crate) fn memory_with(options: Options) -> Self {
-        Ground { log: Log::memory_with(options), servers: Vec::new() }
+        Ground { log: Log::memory_with(options), behind: Behind::Memory }
     }
 
     pub(crate) async fn jetstream() -> Self {
@@ -58,47 +77,62 @@ impl Ground {
     pub(crate) async fn jetstream_with(change: impl FnOnce(Options) -> Options) -> Self {
         let server = NatsServer::start().await;
         let options = change(options(&server.url()));
-        Ground { log: Log::open(options).await.unwrap(), servers: vec![server] }
-    }
-
-    /// One server; or three with three copies, where `KLATCH_SUITE_COPIES=3` asks for the long run.
-    pub(crate) async fn jetstream_of_any_size() -> Self {
-        match std::env::var("KLATCH_SUITE_COPIES").as_deref() {
-            Ok("3") => Ground::cluster().await,
-            _ => Ground::jetstream().await,
-        }
+        Ground { log: Log::open(options).await.unwrap(), behind: Behind::One(server) }
     }
 
     /// Three servers, three copies.
     pub(crate) async fn cluster() -> Self {
-        let routes: Vec<String> =
-            (0..3).map(|_| format!("nats-route://127.0.0.1:{}", klatch_testkit::free_port())).collect();
-        let mut servers = Vec::new();
-        for route in &routes {
-            let listen = route.strip_prefix("nats-route://").unwrap();
-            let cluster = format!("cluster {{ name: klatch, listen: \"{listen}\", routes: {routes:?} }}");
-            servers.push(NatsServer::builder().extra_config(&cluster).start().await);
-        }
-        let urls: Vec<String> = servers.iter().map(NatsServer::url).collect();
-        let options = Options { replicas: 3, open_deadline: Duration::from_secs(30), ..options(&urls.join(",")) };
-        Ground { log: Log::open(options).await.unwrap(), servers }
+        let cluster = NatsCluster::start().await;
+        let open_deadline = Duration::from_secs(30);
+        let options = Options { replicas: cluster.size(), open_deadline, ..options(&cluster.url()) };
+        Ground { log: Log::open(options).await.unwrap(), behind: Behind::Three(cluster) }
     }
 
     /// Another one's view of the same log: a connection of its own where there are connections.
     pub(crate) async fn another(&self) -> Log {
-        if self.servers.is_empty() {
-            return self.log.clone();
+        match self.url() {
+            Some(url) => Log::open(options(&url)).await.unwrap(),
+            None => self.log.clone(),
         }
-        let urls: Vec<String> = self.servers.iter().map(NatsServer::url).collect();
-        Log::open(options(&urls.join(","))).await.unwrap()
     }
 
     pub(crate) fn faults(&self) -> Faults {
         self.log.faults().expect("a log in memory")
     }
 
+    /// Where the servers are, if there are any.
+    pub(crate) fn url(&self) -> Option<String> {
+        match &self.behind {
+            Behind::Memory => None,
+            Behind::One(server) => Some(server.url()),
+            Behind::Three(cluster) => Some(cluster.url()),
+        }
+    }
+
+    /// The one server.
     pub(crate) fn server(&mut self) -> &mut NatsServer {
-        &mut self.servers[0]
+        match &mut self.behind {
+            Behind::One(server) => server,
+            _ => panic!("there is not one server"),
+        }
+    }
+
+    /// The three servers.
+    #[cfg(feature = "faults")]
+    pub(crate) fn cluster_mut(&mut self) -> &mut NatsCluster {
+        match &mut self.behind {
+            Behind::Three(cluster) => cluster,
+            _ => panic!("there are not three servers"),
+        }
+    }
+
+    /// Kills one of the servers (-9) and starts it again, whichever number that comes to.
+    pub(crate) async fn restart(&mut self, number: usize) {
+        match &mut self.behind {
+            Behind::Memory => panic!("nothing to restart"),
+            Behind::One(server) => server.restart().await,
+            Behind::Three(cluster) => cluster.node_mut(number % 3).restart().await,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use klatch_eventlog::{EdgeId, LiveEvent, LostWhy, Marks, Options};
 
 use crate::ground::*;
 
-over_both!(
+over_all!(
     a_room_is_heard_in_order_with_each_events_predecessor,
     one_subscription_hears_all_that_concerns_a_room,
     nothing_lies_between_what_was_read_and_what_is_heard,

@@ -1,4 +1,5 @@
-//! One suite over both logs: what is written here holds for the one in memory and for a real nats-server.
+//! One suite over all logs: what is written here holds for the one in memory, for a real nats-server, and for three with
+//! three copies of each stream.
 
 mod appends;
 mod clear;
@@ -6,6 +7,8 @@ mod follow;
 mod ground;
 mod live;
 mod presence;
+#[cfg(feature = "faults")]
+mod races;
 mod reads;
 mod setup;
 mod tls;

@@ -9,7 +9,7 @@ use klatch_testkit::eventually;
 
 use crate::ground::*;
 
-over_both!(
+over_all!(
     who_attached_is_there_until_they_detach,
     an_edges_lease_lives_until_it_lapses_and_everybody_is_told,
     an_edge_that_goes_says_so,

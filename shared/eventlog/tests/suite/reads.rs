@@ -4,7 +4,7 @@ use klatch_domain::Seq;
 
 use crate::ground::*;
 
-over_both!(
+over_all!(
     the_last_and_the_one_at_a_sequence,
     a_range_is_complete_or_says_that_it_is_not,
     a_long_range_comes_whole_and_in_order,

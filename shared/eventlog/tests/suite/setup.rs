@@ -73,7 +73,7 @@ async fn a_stream_that_would_forget_is_refused() {
     let mut config = context.get_stream("CHAT_EVENTS").await.unwrap().cached_info().config.clone();
     config.max_age = Duration::from_secs(3_600);
     context.update_stream(config).await.unwrap();
-    match Log::open(options(&ground.servers[0].url())).await {
+    match Log::open(options(&ground.url().unwrap())).await {
         Err(OpenError::Drift { stream: "CHAT_EVENTS", differences }) => {
             assert_eq!(differences, "max_age is 3600s, not 0ns");
         }

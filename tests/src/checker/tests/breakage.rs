@@ -8,7 +8,7 @@ use serde_json::json;
 use super::tape::{Tape, ends_or_begins};
 use crate::checker::history::*;
 use crate::checker::name::*;
-use crate::checker::{Violation, exactly_once, ghosts, one_order, removal, replay, unread, visibility};
+use crate::checker::{Violation, bounded_memory, exactly_once, ghosts, one_order, removal, replay, unread, visibility};
 
 /// A way to break a promise.
 pub(super) struct Breakage {
@@ -56,6 +56,7 @@ breakages! {
     "a frame says something else than the log": forge_frame => Violation::OneOrder(one_order::Violation::Altered { .. }),
     "two clients are told different things": disagree => Violation::OneOrder(one_order::Violation::Disagree { .. }),
     "a frame that was never stored": invent_frame => Violation::OneOrder(one_order::Violation::NotInLog { .. }),
+    "a client is given half a frame": garble => Violation::OneOrder(one_order::Violation::Garbled { .. }),
     "a client isn't told the last": fall_silent => Violation::OneOrder(one_order::Violation::Behind { .. }),
     "a resume from another life of the stream": resume_elsewhere => Violation::OneOrder(one_order::Violation::RecoveredFromElsewhere { .. }),
     "a resume that doesn't say whether it is whole": unsay_recovery => Violation::OneOrder(one_order::Violation::RecoveryUnsaid { .. }),
@@ -82,6 +83,8 @@ breakages! {
     "a removed person is still told": tell_the_removed => Violation::Visibility(visibility::Violation::NotForThem { .. }),
     "a banned person still reads": read_after_ban => Violation::Visibility(visibility::Violation::AnsweredAfterRemoval { .. }),
     "a private room is listed for a banned person": list_private => Violation::Visibility(visibility::Violation::Listed { .. }),
+
+    "a process holds more than it may": hold_too_much => Violation::BoundedMemory(bounded_memory::Violation::Over { .. }),
 
     "nobody is told that the dead left": hide_leaving => Violation::Ghosts(ghosts::Violation::Ghost { .. }),
     "the dead are still listed": list_the_dead => Violation::Ghosts(ghosts::Violation::Ghost { .. }),
@@ -222,6 +225,12 @@ fn invent_frame(tape: &mut Tape) -> Option<()> {
     let data = json!({"messageId": "another", "userId": "ada", "message": "never stored"});
     let frame = Frame { event: "chat.message".into(), seq: Seq(100_000), prev: Some(frame.seq), data };
     tape.insert(index + 1, Observation::Live { session, room: lobby(), frame });
+    Some(())
+}
+
+fn garble(tape: &mut Tape) -> Option<()> {
+    let (index, session, _) = tape.live(|_, _, _| true)?;
+    tape.insert(index + 1, Observation::Garbled { session, text: "{\"seq\":7,\"prev\":".into() });
     Some(())
 }
 
@@ -432,6 +441,13 @@ fn list_private(tape: &mut Tape) -> Option<()> {
     let rooms = vec![Listed { room: lobby(), seq, unread: 0, capped: true }];
     tape.insert(index + 1, Observation::Asked { call: NEW_CALL, session, command: Command::Rooms });
     tape.insert(index + 2, Observation::Answered { call: NEW_CALL, answer: Answer::Rooms { rooms } });
+    Some(())
+}
+
+fn hold_too_much(tape: &mut Tape) -> Option<()> {
+    let index = tape.find(|index, what| matches!(what, Observation::Held { .. }).then_some(index))?;
+    let Observation::Held { rss_bytes, limit_bytes, .. } = &mut tape.entries[index].what else { return None };
+    *rss_bytes = *limit_bytes + 1;
     Some(())
 }
 

@@ -7,8 +7,8 @@ mod world;
 
 use proptest::prelude::*;
 
-use super::history::{History, Which};
-use super::name::Seq;
+use super::history::{Entry, History, Observation, Service, Which};
+use super::name::{Moment, Seq};
 use super::{Promise, judge};
 use breakage::BREAKAGES;
 use specimen::{Fate, Step};
@@ -83,6 +83,27 @@ fn every_breakage_is_found_as_what_it_is() {
     }
 }
 
+/// A ghost is none while nobody could be told of it; afterwards it is one again.
+#[test]
+fn a_trouble_excuses_ghosts_for_two_lease_periods_beyond_it_and_no_longer() {
+    let breakage = BREAKAGES.iter().find(|one| one.name == "the dead are still listed").expect("there is one");
+    let broken = breakage.apply(&evening()).expect("applies");
+    let is_ghost = |freed_at: u64| {
+        let mut history = broken.clone();
+        let died =
+            history.entries.iter().position(|entry| matches!(entry.what, Observation::Died { .. })).expect("dies");
+        let at = history.entries[died].at;
+        let service = Service::Edge("south".into());
+        history.entries.insert(died, Entry { at, what: Observation::Hindered { service: service.clone() } });
+        let freed = Moment(at.0 + freed_at);
+        let place = history.entries.iter().position(|entry| entry.at > freed).expect("the evening goes on");
+        history.entries.insert(place, Entry { at: freed, what: Observation::Freed { service } });
+        !judge(&history).expect("sound").violations.is_empty()
+    };
+    assert!(is_ghost(1), "an edge that was frozen for a moment may keep its ghosts for ever");
+    assert!(!is_ghost(3 * world::LEASE_MS), "a ghost that nobody can know of");
+}
+
 #[test]
 fn every_promise_has_a_breakage() {
     let evening = evening();
@@ -92,7 +113,7 @@ fn every_promise_has_a_breakage() {
         broken.extend(verdict.violations.iter().filter(|one| (breakage.shows)(one)).map(|one| one.promise()));
     }
     use Promise::*;
-    assert_eq!(broken, [ExactlyOnce, OneOrder, Replay, Removal, Unread, Visibility, Ghosts].into());
+    assert_eq!(broken, [ExactlyOnce, OneOrder, Replay, Removal, Unread, Visibility, BoundedMemory, Ghosts].into());
 }
 
 #[test]

@@ -383,6 +383,8 @@ impl World {
     fn settle(&mut self) {
         self.now += LEASE_MS;
         self.note(Observation::Settled { room: ROOM.into(), seq: self.last_of_room });
+        let service = Service::Edge(EDGES[0].into());
+        self.note(Observation::Held { service, rss_bytes: 50 << 20, limit_bytes: 100 << 20 });
         for (how, projector) in [(Fold::Incremental, "p1"), (Fold::Rebuilt, "p2")] {
             let digest = format!("digest of {}", self.last.0);
             let (projector, epoch) = (projector.into(), EPOCH.into());

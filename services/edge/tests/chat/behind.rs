@@ -1,0 +1,49 @@
+//! A client comes from another edge and has heard more than this one has yet.
+
+use klatch_eventlog::Log;
+use klatch_eventlog::memory::Delivery;
+use serde_json::{Value, json};
+
+use crate::people::{Client, Edge};
+
+/// Says something that nobody here hears of until the next is said; where it lies.
+async fn say_unheard(log: &Log, ada: &mut Client) -> Value {
+    log.faults().expect("a log in memory").deliver([Delivery::Late]);
+    let ack = ada.ask("chat.message", json!({"roomId": "r", "message": "unheard"})).await.unwrap();
+    json!({"epoch": ack["epoch"], "seq": ack["seq"]})
+}
+
+#[tokio::test]
+async fn the_edge_is_waited_for_and_nothing_is_told_again() {
+    let log = Log::memory();
+    let edge = Edge::start(&log, |_| ()).await;
+    let (mut ada, mut ben) = (edge.connect("ada").await, edge.connect("ben").await);
+    ada.join("r", None).await;
+    let since = say_unheard(&log, &mut ada).await;
+    let more = async {
+        // A few answers later the edge has been asked, too.
+        for _ in 0..10 {
+            ada.ask("chat.ping", json!({})).await.unwrap();
+        }
+        ada.ask("chat.message", json!({"roomId": "r", "message": "more"})).await.unwrap();
+    };
+    let (joined, ()) = tokio::join!(ben.join("r", Some(since.clone())), more);
+    assert_eq!(joined["recovered"], true, "{joined}");
+    assert!(joined["seq"].as_u64() >= since["seq"].as_u64(), "{joined} for somebody who was at {since}");
+    ada.ask("chat.message", json!({"roomId": "r", "message": "last"})).await.unwrap();
+    ben.wait(|frame| frame["data"]["message"] == "last", "the last").await;
+    let missed = joined["events"].as_array().unwrap().iter().cloned();
+    let told: Vec<Value> = missed.chain(ben.untaken("chat.message").into_iter().cloned()).collect();
+    assert!(told.iter().all(|frame| frame["data"]["message"] == "more"), "told again: {told:?}");
+}
+
+#[tokio::test]
+async fn an_edge_that_stays_behind_says_that_it_cannot_resume() {
+    let log = Log::memory();
+    let edge = Edge::start(&log, |_| ()).await;
+    let (mut ada, mut ben) = (edge.connect("ada").await, edge.connect("ben").await);
+    ada.join("r", None).await;
+    let since = say_unheard(&log, &mut ada).await;
+    let joined = ben.join("r", Some(since)).await;
+    assert_eq!(joined["recovered"], false, "{joined}");
+}
