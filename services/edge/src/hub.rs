@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use klatch_domain::{Seq, Timestamp, UserId};
 use klatch_eventlog::{EdgeId, Log, QueryError};
@@ -64,7 +64,7 @@ pub(crate) struct Hub {
 impl Hub {
     /// An edge with nobody connected.
     pub(crate) fn new(config: Config, log: Log, verifier: Verifier, health: Health, metrics: Metrics) -> Self {
-        let edge = EdgeId::fresh();
+        let edge = EdgeId::of(log.fresh_id());
         let announcements = Arc::new(Announcements::default());
         let seen = Arc::new(Watermark::default());
         let around = Surroundings {
@@ -93,10 +93,9 @@ impl Hub {
         }
     }
 
-    /// The wall clock.
+    /// The time, by the clock that came with the log.
     pub(crate) fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        self.log.now()
     }
 
     /// A number that no other session of this edge has.

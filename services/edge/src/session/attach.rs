@@ -9,7 +9,6 @@ use klatch_wire::native::server::{Failure, Joined, RoomState};
 use klatch_wire::query::{HistoryRequest, HistoryResponse, MemberRequest, MemberResponse, Window, name};
 use serde_json::value::RawValue;
 use std::sync::Arc;
-use uuid::Uuid;
 
 use super::Session;
 use crate::act::{Key, unreadable};
@@ -87,7 +86,7 @@ impl Session {
     async fn act_join(&self, person: &Person, id: &RoomId) -> Result<(), Failure> {
         let create_on_join = self.hub.config.rooms.create_on_join;
         let command = Command::Join(klatch_domain::commands::Join { room_id: id.clone(), create_on_join });
-        let fresh = ClientId::unique(Uuid::now_v7());
+        let fresh = ClientId::unique(self.hub.log.fresh_id());
         let key = Key::Fresh(MessageId::derive(id, &person.user_id, &fresh, b"join"));
         self.hub.act(&person.actor(), &command, &key).await.map(drop)
     }

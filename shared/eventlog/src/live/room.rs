@@ -16,6 +16,7 @@ use crate::broker::{Ear, Record};
 use crate::epoch::Life;
 use crate::error::{LostWhy, ReadError};
 use crate::log::Log;
+use crate::sabotage::Sabotage;
 use crate::stored::Stored;
 use crate::streams::Stream;
 use crate::subject::{self, Tail};
@@ -178,6 +179,7 @@ impl LiveRoom {
     fn hear_timeline(&mut self, record: Record) {
         match self.chain.judge(record.seq, record.prev) {
             Heard::Next => self.push(record.seq, record.prev, record.payload),
+            Heard::Gap if Sabotage::NoGapFill.is_on() => self.push(record.seq, record.prev, record.payload),
             Heard::Gap => self.gap_up_to(record.seq),
             Heard::Old if record.seq <= self.filled => {}
             // A repeat, most likely; but a recreated stream's sequences look like this too.

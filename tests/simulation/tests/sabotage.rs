@@ -1,0 +1,1 @@
+//! Each fault that is built in on purpose is found.
