@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use klatch_domain::UserId;
+use klatch_domain::{Seq, UserId};
 use klatch_wire::CloseCode;
 
 use crate::outbox::{Item, Outbox};
@@ -23,12 +23,14 @@ pub(crate) struct Listener {
     pub outbox: Arc<Outbox>,
     /// How it is spoken to.
     pub voice: Voice,
+    /// What the timeline holds up to here it has already, or is given otherwise.
+    pub has_up_to: Seq,
 }
 
 #[derive(Debug)]
 enum Feed {
     /// It has not been told that it is in yet: what happens is held for it.
-    Held { items: Vec<Item>, bytes: usize, is_out: bool },
+    Held { items: Vec<(Option<Seq>, Item)>, bytes: usize, is_out: bool },
     /// It hears what happens.
     Live,
     /// It is here for the others to see, and hears nothing.
@@ -69,12 +71,20 @@ impl Listeners {
         self.choirs.iter_mut().for_each(|choir| choir.tell(telling, Some(user)));
     }
 
+    /// A listener is given the timeline up to here otherwise: of that it is told nothing, and nothing that was held.
+    pub(crate) fn has_up_to(&mut self, session: SessionId, seq: Seq) {
+        if let Some((listener, _)) = self.find(session) {
+            listener.has_up_to = listener.has_up_to.max(seq);
+        }
+    }
+
     /// Gives a listener its first frames and what was held, in this order; it is live from then on, unless it was put
     /// out meanwhile.
     pub(crate) fn release(&mut self, session: SessionId, first: impl Iterator<Item = Item>) {
         let Some((listener, feed)) = self.find(session) else { return };
         if let Feed::Held { items, is_out, .. } = feed {
-            listener.outbox.release(first.chain(std::mem::take(items)));
+            let held = std::mem::take(items).into_iter().filter(|(seq, _)| !listener.has(*seq)).map(|(_, item)| item);
+            listener.outbox.release(first.chain(held));
             if *is_out {
                 self.remove(session);
             } else {
@@ -160,6 +170,13 @@ impl Listeners {
     }
 }
 
+impl Listener {
+    /// Whether it needs not be told of a timeline event.
+    fn has(&self, seq: Option<Seq>) -> bool {
+        seq.is_some_and(|seq| seq <= self.has_up_to)
+    }
+}
+
 impl Choir {
     fn tell(&mut self, telling: &Telling<'_>, except: Option<&UserId>) {
         let hears = |(listener, feed): &&(Listener, Feed)| feed.hears() && Some(&listener.user) != except;
@@ -176,15 +193,15 @@ impl Choir {
         let Told { item, except: author } = told;
         for (listener, feed) in &mut self.all {
             let is_left_out = Some(&listener.user) == except || Some(&listener.user) == author.as_ref();
-            if !is_left_out {
-                feed.tell(listener, &item);
+            if !is_left_out && !listener.has(telling.seq()) {
+                feed.tell(listener, telling.seq(), &item);
             }
         }
     }
 }
 
 impl Feed {
-    fn tell(&mut self, listener: &Listener, item: &Item) {
+    fn tell(&mut self, listener: &Listener, seq: Option<Seq>, item: &Item) {
         match self {
             Feed::Live => listener.outbox.push(item.clone()),
             Feed::Quiet | Feed::Held { is_out: true, .. } => {}
@@ -193,7 +210,7 @@ impl Feed {
             }
             Feed::Held { items, bytes, .. } => {
                 *bytes += item.frame.len();
-                items.push(item.clone());
+                items.push((seq, item.clone()));
             }
         }
     }
@@ -212,7 +229,7 @@ mod tests {
     use std::collections::VecDeque;
 
     use bytes::Bytes;
-    use klatch_domain::{RoomId, Seq, Timestamp};
+    use klatch_domain::{RoomId, Timestamp};
     use klatch_wire::dialects::{Encoded, Happening, SEED_000, SEED_001, SEED_003, Timeline};
     use klatch_wire::native::server::UserInRoom;
     use serde_json::json;
@@ -232,6 +249,7 @@ mod tests {
             username: id.to_owned(),
             outbox: Arc::new(Outbox::new(1_000)),
             voice,
+            has_up_to: Seq::ZERO,
         }
     }
 
@@ -267,6 +285,24 @@ mod tests {
         listeners.release(ada.session, first("joined"));
         listeners.tell(&telling(b"3"));
         assert_eq!(heard(&ada), ["joined", "1", "2", "3"]);
+    }
+
+    #[test]
+    fn what_a_listener_has_it_is_not_told_again_whether_held_or_live() {
+        let ada = listener(1, "ada", Voice::NATIVE);
+        let mut listeners = Listeners::default();
+        listeners.add(ada.clone());
+        let mut happens = |listeners: &mut Listeners, seq: u64, text: &'static [u8]| {
+            let timeline = Timeline::new(Seq(seq), Seq(seq - 1), text);
+            listeners.tell(&Telling::framed(Happening::Timeline(timeline), Bytes::from_static(text)));
+        };
+        happens(&mut listeners, 1, b"1");
+        happens(&mut listeners, 3, b"3");
+        listeners.has_up_to(ada.session, Seq(2));
+        listeners.release(ada.session, first("joined"));
+        happens(&mut listeners, 2, b"2");
+        happens(&mut listeners, 4, b"4");
+        assert_eq!(heard(&ada), ["joined", "3", "4"]);
     }
 
     #[test]

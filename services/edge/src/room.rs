@@ -82,6 +82,16 @@ pub(crate) struct Captured {
     pub since: Option<Vec<Past>>,
 }
 
+impl Captured {
+    /// It is to be told of everything up to here, though the room may not have heard of it yet.
+    pub(crate) fn reach(&mut self, seq: Seq) {
+        if seq > self.position {
+            self.position = seq;
+            self.since = None;
+        }
+    }
+}
+
 /// What became of somebody.
 #[derive(Debug, Clone, Copy)]
 enum Roll {
@@ -150,6 +160,11 @@ impl Room {
             position: state.position,
             since: since.and_then(|since| state.ring.after(since)),
         }
+    }
+
+    /// The session is given the timeline up to here otherwise.
+    pub(crate) fn has_up_to(&self, session: SessionId, seq: Seq) {
+        self.lock().listeners.has_up_to(session, seq);
     }
 
     /// Gives a listener what it hears first and, right behind it, what was held meanwhile.

@@ -138,7 +138,8 @@ impl Human {
             66..73 => self.page(&room).await,
             73..80 => drop(self.present().await.rooms().await),
             80..83 => self.leave(&room).await,
-            83..84 => drop(self.present().await.exit(&room).await),
+            // Of somebody's two devices the other is told of an exit by a frame that the recording has no word for.
+            83..84 if self.number % self.people >= self.people / 2 => drop(self.present().await.exit(&room).await),
             84..92 => self.govern(&room).await,
             92..95 => drop(self.present().await.presence(&room).await),
             95..96 => drop(self.present().await.members(&room).await),

@@ -182,6 +182,9 @@ fn count(log: &Log<'_>, shown: &Shown<'_>, marks: &Marks) -> (i64, i64) {
 /// The room's log in the one life of the stream that holds it. A list of rooms names no epoch: over a wiped stream nothing
 /// is judged.
 fn log_of<'r, 'h>(run: &'r Run<'h>, room: &Room) -> Option<(&'h Epoch, &'r Log<'h>)> {
+    if run.ledger.is_partly_wiped() {
+        return None;
+    }
     let mut logs = run
         .ledger
         .lives()

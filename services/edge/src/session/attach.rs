@@ -32,9 +32,10 @@ impl Session {
         self.charge_first_join(person, &join.room_id).await?;
         let room = self.hub.interest.open(&join.room_id).await.map_err(unreadable)?;
         // Listening begins before the standing is settled: a removal between the two is heard, not missed.
-        let captured = room.capture(self.listener(person), join.since.map(|since| since.seq));
-        match self.joined(person, &room, &captured, &join).await {
+        let mut captured = room.capture(self.listener(person), join.since.map(|since| since.seq));
+        match self.joined(person, &room, &mut captured, &join).await {
             Ok(joined) => {
+                room.has_up_to(self.id, captured.position);
                 room.release(self.id, self.voice.joined(&joined));
                 self.rooms.insert(join.room_id.clone(), room);
                 Ok(Position { epoch: captured.epoch, seq: captured.position })
@@ -80,15 +81,16 @@ impl Session {
     pub(crate) async fn become_member(&mut self, id: &RoomId) -> Result<(), Failure> {
         let Some(person) = self.person().cloned() else { return Ok(()) };
         self.charge_first_join(&person, id).await?;
-        self.act_join(&person, id).await
+        self.act_join(&person, id).await.map(drop)
     }
 
-    async fn act_join(&self, person: &Person, id: &RoomId) -> Result<(), Failure> {
+    /// Where the membership stands that they have then.
+    async fn act_join(&self, person: &Person, id: &RoomId) -> Result<Seq, Failure> {
         let create_on_join = self.hub.config.rooms.create_on_join;
         let command = Command::Join(klatch_domain::commands::Join { room_id: id.clone(), create_on_join });
         let fresh = ClientId::unique(self.hub.log.fresh_id());
         let key = Key::Fresh(MessageId::derive(id, &person.user_id, &fresh, b"join"));
-        self.hub.act(&person.actor(), &command, &key).await.map(drop)
+        self.hub.act(&person.actor(), &command, &key).await.map(|done| done.seq)
     }
 
     /// Stays in a room for the others to see, and hears nothing more of it.
@@ -140,6 +142,7 @@ impl Session {
             username: person.username.clone(),
             outbox: self.outbox.clone(),
             voice: self.voice,
+            has_up_to: Seq::ZERO,
         }
     }
 
@@ -147,11 +150,12 @@ impl Session {
         &self,
         person: &Person,
         room: &Arc<Room>,
-        captured: &Captured,
+        captured: &mut Captured,
         join: &Join,
     ) -> Result<Joined, Failure> {
         let hub = &self.hub;
-        self.act_join(person, &join.room_id).await?;
+        // What was there before they were a member is not told them live: it is theirs to read, or not.
+        captured.reach(self.act_join(person, &join.room_id).await?);
         room.enter(self.id, &person.user());
         let info = match room.info().and_then(|known| known.value) {
             Some(info) => info,
@@ -159,6 +163,10 @@ impl Session {
         };
         let own = hub.standings.of(&room.id, &person.user_id, Freshness::Cached).await.map_err(unreadable)?;
         let shown = self.shown(person, room, &info, captured, join).await;
+        if let (Some(since), Some(true)) = (join.since, shown.recovered) {
+            // They come from an edge that was ahead of this one.
+            captured.reach(since.seq);
+        }
         let presence = room.presence(Some(&person.user_id));
         Ok(Joined {
             room_id: room.id.clone(),

@@ -48,6 +48,8 @@ pub struct LiveRoom {
     ready: VecDeque<LiveEvent>,
     /// The last timeline event given out.
     given: Seq,
+    /// The last one that was given out, or waits to be.
+    queued: Seq,
     /// Up to here was read, not heard: what comes of it later is no repeat.
     filled: Seq,
     gap: Option<Gap>,
@@ -91,6 +93,7 @@ impl Log {
             newest,
             ready: VecDeque::new(),
             given: position,
+            queued: position,
             filled: position,
             gap: None,
             doubt: None,
@@ -178,8 +181,8 @@ impl LiveRoom {
 
     fn hear_timeline(&mut self, record: Record) {
         match self.chain.judge(record.seq, record.prev) {
-            Heard::Next => self.push(record.seq, record.prev, record.payload),
-            Heard::Gap if Sabotage::NoGapFill.is_on() => self.push(record.seq, record.prev, record.payload),
+            Heard::Next => self.push(record.seq, record.payload),
+            Heard::Gap if Sabotage::NoGapFill.is_on() => self.push(record.seq, record.payload),
             Heard::Gap => self.gap_up_to(record.seq),
             Heard::Old if record.seq <= self.filled => {}
             // A repeat, most likely; but a recreated stream's sequences look like this too.
@@ -192,7 +195,9 @@ impl LiveRoom {
         self.ready.push_back(LiveEvent::Info(Stored::at(Address::Info(self.room.clone()), record)));
     }
 
-    fn push(&mut self, seq: Seq, prev: Seq, payload: bytes::Bytes) {
+    /// Its predecessor is the event that is given out before it. What the stream names may have been erased unheard.
+    fn push(&mut self, seq: Seq, payload: bytes::Bytes) {
+        let prev = std::mem::replace(&mut self.queued, seq);
         self.ready.push_back(LiveEvent::Timeline { seq, prev, payload });
         self.advance(seq);
     }
@@ -236,7 +241,7 @@ impl LiveRoom {
             return Err(ReadError::Gone);
         }
         for stored in range.events {
-            self.push(stored.seq, self.chain.position(), stored.payload);
+            self.push(stored.seq, stored.payload);
         }
         if range.complete {
             self.advance(gap.up_to);
