@@ -105,12 +105,13 @@ impl Hub {
 
     /// This edge has acknowledged or delivered something at this sequence.
     pub(crate) fn saw(&self, seq: Seq) {
-        self.seen.raise(seq);
+        let epoch = self.log.epoch();
+        self.seen.raise(epoch, seq, epoch);
     }
 
     /// The highest sequence that this edge has acknowledged or delivered: what its answers must reach up to.
     pub(crate) fn seen(&self) -> Seq {
-        self.seen.level()
+        self.seen.level(self.log.epoch())
     }
 
     /// An ending connection has so long for what its client has sent, and again for its close frame: a third of a drain.

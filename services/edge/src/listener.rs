@@ -30,7 +30,12 @@ pub(crate) struct Listener {
 #[derive(Debug)]
 enum Feed {
     /// It has not been told that it is in yet: what happens is held for it.
-    Held { items: Vec<(Option<Seq>, Item)>, bytes: usize, is_out: bool },
+    Held {
+        items: Vec<(Option<Seq>, Item)>,
+        bytes: usize,
+        /// Where its person was put out meanwhile.
+        out_at: Option<Seq>,
+    },
     /// It hears what happens.
     Live,
     /// It is here for the others to see, and hears nothing.
@@ -54,7 +59,7 @@ impl Listeners {
     /// One more; what happens is held for it until [`Listeners::release`].
     pub(crate) fn add(&mut self, listener: Listener) {
         self.remove(listener.session);
-        let held = Feed::Held { items: Vec::new(), bytes: 0, is_out: false };
+        let held = Feed::Held { items: Vec::new(), bytes: 0, out_at: None };
         match self.choirs.iter_mut().find(|choir| choir.voice.is(listener.voice)) {
             Some(choir) => choir.all.push((listener, held)),
             None => self.choirs.push(Choir { voice: listener.voice, all: vec![(listener, held)] }),
@@ -71,10 +76,13 @@ impl Listeners {
         self.choirs.iter_mut().for_each(|choir| choir.tell(telling, Some(user)));
     }
 
-    /// A listener is given the timeline up to here otherwise: of that it is told nothing, and nothing that was held.
+    /// A listener is given the timeline up to here otherwise: of that it is told nothing, and nothing that was held. If its
+    /// person was put out before that, they are in again.
     pub(crate) fn has_up_to(&mut self, session: SessionId, seq: Seq) {
-        if let Some((listener, _)) = self.find(session) {
-            listener.has_up_to = listener.has_up_to.max(seq);
+        let Some((listener, feed)) = self.find(session) else { return };
+        listener.has_up_to = listener.has_up_to.max(seq);
+        if let Feed::Held { out_at, .. } = feed {
+            out_at.take_if(|out_at| *out_at <= seq);
         }
     }
 
@@ -82,10 +90,10 @@ impl Listeners {
     /// out meanwhile.
     pub(crate) fn release(&mut self, session: SessionId, first: impl Iterator<Item = Item>) {
         let Some((listener, feed)) = self.find(session) else { return };
-        if let Feed::Held { items, is_out, .. } = feed {
+        if let Feed::Held { items, out_at, .. } = feed {
             let held = std::mem::take(items).into_iter().filter(|(seq, _)| !listener.has(*seq)).map(|(_, item)| item);
             listener.outbox.release(first.chain(held));
-            if *is_out {
+            if out_at.is_some() {
                 self.remove(session);
             } else {
                 *feed = Feed::Live;
@@ -111,22 +119,23 @@ impl Listeners {
         Some(listener.user)
     }
 
-    /// Takes all sessions of a person out; whether there were any. Those that wait for their first frame still get
-    /// it, and with it what was held up to now.
-    pub(crate) fn remove_person(&mut self, user: &UserId) -> bool {
+    /// Takes all sessions of a person out who was put out at this sequence, but for those that came after it; whether
+    /// the person was here and is no more. Those that wait for their first frame still get it, and with it what was held
+    /// up to now.
+    pub(crate) fn remove_person(&mut self, user: &UserId, at: Seq) -> bool {
         let before = self.count_of(user);
         for choir in &mut self.choirs {
             choir.all.retain_mut(|(listener, feed)| match feed {
-                _ if listener.user != *user => true,
-                Feed::Held { is_out, .. } => {
-                    *is_out = true;
+                _ if listener.user != *user || listener.has_up_to >= at => true,
+                Feed::Held { out_at, .. } => {
+                    *out_at = Some(at);
                     true
                 }
                 Feed::Live | Feed::Quiet => false,
             });
         }
         self.choirs.retain(|choir| !choir.all.is_empty());
-        before > 0
+        before > 0 && self.count_of(user) == 0
     }
 
     /// Closes all sessions of a person.
@@ -204,7 +213,7 @@ impl Feed {
     fn tell(&mut self, listener: &Listener, seq: Option<Seq>, item: &Item) {
         match self {
             Feed::Live => listener.outbox.push(item.clone()),
-            Feed::Quiet | Feed::Held { is_out: true, .. } => {}
+            Feed::Quiet | Feed::Held { out_at: Some(_), .. } => {}
             Feed::Held { bytes, .. } if *bytes + item.frame.len() > listener.outbox.bytes_max() => {
                 listener.outbox.close(CloseCode::SlowReader);
             }
@@ -216,11 +225,11 @@ impl Feed {
     }
 
     fn hears(&self) -> bool {
-        !matches!(self, Feed::Quiet | Feed::Held { is_out: true, .. })
+        !matches!(self, Feed::Quiet | Feed::Held { out_at: Some(_), .. })
     }
 
     fn is_out(&self) -> bool {
-        matches!(self, Feed::Held { is_out: true, .. })
+        matches!(self, Feed::Held { out_at: Some(_), .. })
     }
 }
 
@@ -313,13 +322,30 @@ mod tests {
         listeners.release(live.session, first("joined"));
         listeners.add(held.clone());
         listeners.tell(&telling(b"notice"));
-        assert!(listeners.remove_person(&live.user));
+        assert!(listeners.remove_person(&live.user, Seq(1)));
         listeners.tell(&telling(b"secret"));
         assert!(!listeners.has(held.session));
         listeners.release(held.session, first("joined"));
         listeners.tell(&telling(b"secret"));
         assert_eq!(heard(&live), ["joined", "notice"]);
         assert_eq!(heard(&held), ["joined", "notice"]);
+    }
+
+    #[test]
+    fn who_came_back_is_not_put_out_by_what_was_before() {
+        let (held, live) = (listener(1, "ada", Voice::NATIVE), listener(2, "ada", Voice::NATIVE));
+        let mut listeners = Listeners::default();
+        listeners.add(held.clone());
+        assert!(listeners.remove_person(&held.user, Seq(3)));
+        listeners.has_up_to(held.session, Seq(5));
+        assert!(listeners.has(held.session));
+        listeners.release(held.session, first("joined"));
+        listeners.add(live.clone());
+        listeners.has_up_to(live.session, Seq(5));
+        assert!(!listeners.remove_person(&held.user, Seq(4)), "the notice came late");
+        listeners.tell(&telling(b"on"));
+        assert_eq!(heard(&held), ["joined", "on"]);
+        assert!(listeners.remove_person(&held.user, Seq(6)));
     }
 
     #[test]

@@ -46,6 +46,13 @@ pub(crate) struct Surroundings {
     pub(crate) seen: Arc<Watermark>,
 }
 
+impl Surroundings {
+    /// A room has told of something at this sequence.
+    fn saw(&self, epoch: Epoch, seq: Seq) {
+        self.seen.raise(epoch, seq, self.log.epoch());
+    }
+}
+
 /// A room with at least one attached session.
 #[derive(Debug)]
 pub(crate) struct Room {
@@ -314,24 +321,24 @@ impl Room {
 
     fn timeline(&self, state: &mut State, seq: Seq, prev: Seq, payload: &[u8]) {
         let live = LiveFrame::new(seq, prev, payload);
-        self.around.seen.raise(seq);
+        self.around.saw(state.epoch, seq);
         state.position = seq;
         let happening = Happening::Timeline(Timeline::new(seq, prev, payload));
         state.listeners.tell(&Telling::framed(happening, live.framed()));
         state.ring.push(seq, live);
         if let Some(user) = put_out_by(payload) {
-            self.put_out(state, &user);
+            self.put_out(state, &user, seq);
         }
     }
 
     fn member(&self, state: &mut State, stored: &Stored) {
         let Ok(Event::Member(membership)) = stored.event() else { return };
-        self.around.seen.raise(stored.seq);
+        self.around.saw(state.epoch, stored.seq);
         if let Some(change) = membership.unnoticed_change() {
             state.listeners.tell(&Telling::of(Happening::MemberChanged(&change)));
         }
         if !membership.is_joined() && !self.may_go_on_listening(state, &membership) {
-            self.put_out(state, &membership.user_id);
+            self.put_out(state, &membership.user_id, stored.seq);
         }
     }
 
@@ -344,8 +351,8 @@ impl Room {
     }
 
     /// What a person put out has heard last is the notice of it: they are detached before anything newer goes out.
-    fn put_out(&self, state: &mut State, user: &UserId) {
-        if state.listeners.remove_person(user) {
+    fn put_out(&self, state: &mut State, user: &UserId, at: Seq) {
+        if state.listeners.remove_person(user, at) {
             self.left(state, user);
         }
     }
@@ -366,7 +373,7 @@ impl Room {
             let mut state = self.lock();
             match event {
                 Ok(Some(Event::Member(member))) if member.is_joined() => {}
-                Ok(_) => self.put_out(&mut state, &user),
+                Ok(_) => self.put_out(&mut state, &user, Seq(u64::MAX)),
                 // Who they are can't be asked: they come again, and are asked then.
                 Err(_) => {
                     state.listeners.close_person(&user, CloseCode::LostFeed);

@@ -155,7 +155,9 @@ impl Session {
     ) -> Result<Joined, Failure> {
         let hub = &self.hub;
         // What was there before they were a member is not told them live: it is theirs to read, or not.
-        captured.reach(self.act_join(person, &join.room_id).await?);
+        let joined_at = self.act_join(person, &join.room_id).await?;
+        captured.reach(joined_at);
+        room.has_up_to(self.id, joined_at);
         room.enter(self.id, &person.user());
         let info = match room.info().and_then(|known| known.value) {
             Some(info) => info,
