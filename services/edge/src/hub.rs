@@ -58,6 +58,7 @@ pub(crate) struct Hub {
     /// Places for connections.
     pub slots: Arc<Semaphore>,
     seen: Arc<Watermark>,
+    marked: Watermark,
     sessions: AtomicU64,
 }
 
@@ -86,6 +87,7 @@ impl Hub {
             tasks: Drain::new(),
             slots: Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS))),
             seen,
+            marked: Watermark::default(),
             sessions: AtomicU64::new(1),
             edge,
             config,
@@ -112,6 +114,17 @@ impl Hub {
     /// The highest sequence that this edge has acknowledged or delivered: what its answers must reach up to.
     pub(crate) fn seen(&self) -> Seq {
         self.seen.level(self.log.epoch())
+    }
+
+    /// This edge has acknowledged a mark at this sequence of their own stream.
+    pub(crate) fn saw_mark(&self, seq: Seq) {
+        let epoch = self.log.epoch();
+        self.marked.raise(epoch, seq, epoch);
+    }
+
+    /// The highest sequence of a mark that this edge has acknowledged: what its counts must reach up to.
+    pub(crate) fn marked(&self) -> Seq {
+        self.marked.level(self.log.epoch())
     }
 
     /// An ending connection has so long for what its client has sent, and again for its close frame: a third of a drain.

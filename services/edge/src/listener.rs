@@ -301,7 +301,7 @@ mod tests {
         let ada = listener(1, "ada", Voice::NATIVE);
         let mut listeners = Listeners::default();
         listeners.add(ada.clone());
-        let mut happens = |listeners: &mut Listeners, seq: u64, text: &'static [u8]| {
+        let happens = |listeners: &mut Listeners, seq: u64, text: &'static [u8]| {
             let timeline = Timeline::new(Seq(seq), Seq(seq - 1), text);
             listeners.tell(&Telling::framed(Happening::Timeline(timeline), Bytes::from_static(text)));
         };

@@ -77,7 +77,10 @@ impl Desk {
         let _waiting = self.waiting.try_acquire().map_err(busy)?;
         let answer = match query {
             name::HISTORY => self.read(parse(body)?, |it: &HistoryRequest| seq(it.min_seq), history::page).await,
-            name::ROOMS => self.read(parse(body)?, |it: &RoomsRequest| seq(it.min_seq), json(rooms::page)).await,
+            name::ROOMS => {
+                let needed = |it: &RoomsRequest| AtLeast { seq: it.min_seq, mark: it.min_mark };
+                self.read(parse(body)?, needed, json(rooms::page)).await
+            }
             name::MEMBERS => self.read(parse(body)?, |it: &MembersRequest| seq(it.min_seq), json(members::page)).await,
             name::MEMBER => self.read(parse(body)?, |it: &MemberRequest| seq(it.min_seq), json(members::one)).await,
             name::UNREAD => {

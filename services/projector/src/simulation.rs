@@ -47,7 +47,8 @@ impl Simulated {
     pub fn start(mut config: Config, log: &Log) -> Simulated {
         config.workshop = Workshop::Here;
         let numbers = Numbers::register(&Metrics::new());
-        let board = Arc::new(Board::new(log.epoch(), config.digests_kept, Health::new().condition("projector", "starts")));
+        let board =
+            Arc::new(Board::new(log.epoch(), config.digests_kept, Health::new().condition("projector", "starts")));
         let desk = Desk::new(log, &board, &numbers, &config);
         let (tasks, end, shutdown) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let dir = config.dir.clone();

@@ -119,6 +119,9 @@ pub struct RoomsRequest {
     /// Wait until the projector has folded up to here.
     #[serde(default)]
     pub min_seq: Seq,
+    /// Wait until the projector has folded the marks up to here, a sequence of their own stream.
+    #[serde(default)]
+    pub min_mark: Seq,
 }
 
 /// A page of a person's rooms: the one in which something happened last comes first.

@@ -88,7 +88,12 @@ fn many(arguments: &Arguments, seed: u64) -> ExitCode {
         }
         if so_far.runs.is_multiple_of(progress_every) {
             let minutes = begun.elapsed().as_secs_f64() / 60.0;
-            println!("{} runs, {:.0} a minute; broken: {}", so_far.runs, so_far.runs as f64 / minutes, so_far.broken.len());
+            println!(
+                "{} runs, {:.0} a minute; broken: {}",
+                so_far.runs,
+                so_far.runs as f64 / minutes,
+                so_far.broken.len()
+            );
         }
     });
     if let Some(outcome) = broken.into_inner().expect("nobody panics with it") {

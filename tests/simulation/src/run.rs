@@ -172,7 +172,9 @@ async fn compare_projectors(world: &World, beyond: &mut Beyond) {
         if !until_erased(projector).await {
             beyond.push(("Erasure", format!("{name} has not erased what it was to erase")));
         }
-        note_digest(world, name, projector, Fold::Incremental).await.unwrap_or_else(|why| beyond.push(("Progress", why)));
+        note_digest(world, name, projector, Fold::Incremental)
+            .await
+            .unwrap_or_else(|why| beyond.push(("Progress", why)));
     }
     let (name, anew) = world.fresh_projector();
     note_digest(world, &name, &anew, Fold::Rebuilt).await.unwrap_or_else(|why| beyond.push(("Progress", why)));

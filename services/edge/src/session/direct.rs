@@ -144,7 +144,8 @@ impl Session {
         let (mut rooms, mut cursor) = (Vec::new(), None);
         let most = self.hub.config.limits.rooms_per_session_max;
         loop {
-            let request = RoomsRequest { asker: person.user_id.clone(), limit: ROOMS_MAX, cursor, min_seq };
+            let request =
+                RoomsRequest { asker: person.user_id.clone(), limit: ROOMS_MAX, cursor, min_seq, min_mark: Seq::ZERO };
             let page: RoomsResponse = self.hub.query(name::ROOMS, &request).await?;
             let direct = page.rooms.into_iter().filter(|room| room.room_type == RoomType::Direct);
             rooms.extend(direct.map(|room| room.room_id));

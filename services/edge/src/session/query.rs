@@ -26,6 +26,8 @@ impl Session {
             limit: self.hub.page_limit(rooms.limit),
             cursor: rooms.cursor,
             min_seq: self.hub.seen(),
+            // Any projector may answer, also one that has not heard of the mark yet.
+            min_mark: self.hub.marked(),
         };
         self.hub.query(name::ROOMS, &request).await
     }
@@ -60,6 +62,7 @@ impl Session {
             tracing::warn!(%error, "can't store a mark");
             Failure::new(Code::Unavailable, "the mark was not stored: try again")
         })?;
+        self.hub.saw_mark(marked.seq);
         self.settle_mark(&marked).await;
         let Marks { delivered, read } = marked.marks;
         Ok(Reply::Marked(Receipt { room_id: marked.room, user_id: marked.user, delivered, read }))

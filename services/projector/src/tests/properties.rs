@@ -132,7 +132,8 @@ fn whole(log: &[Stored]) -> Views {
 fn seen(views: &Views) -> Vec<Value> {
     let items = ROOMS.iter().map(|room| json!(views.items(room)));
     let lists = PEOPLE.iter().map(|person| {
-        let request = RoomsRequest { asker: user(person), limit: 100, cursor: None, min_seq: Seq::ZERO };
+        let request =
+            RoomsRequest { asker: user(person), limit: 100, cursor: None, min_seq: Seq::ZERO, min_mark: Seq::ZERO };
         let mut list = serde_json::to_value(rooms::page(&views.reading(), &request).unwrap()).unwrap();
         list["seq"] = Value::Null;
         list
@@ -260,7 +261,8 @@ proptest! {
 }
 
 fn unread_in_views(views: &Views, person: &UserId) -> BTreeMap<String, u32> {
-    let request = RoomsRequest { asker: person.clone(), limit: 100, cursor: None, min_seq: Seq::ZERO };
+    let request =
+        RoomsRequest { asker: person.clone(), limit: 100, cursor: None, min_seq: Seq::ZERO, min_mark: Seq::ZERO };
     let list = rooms::page(&views.reading(), &request).unwrap();
     list.rooms.into_iter().map(|room| (room.room_id.to_string(), room.unread)).collect()
 }

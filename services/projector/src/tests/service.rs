@@ -93,7 +93,7 @@ async fn marks_are_followed_and_counted_from() {
     let answer: UnreadResponse = house.ask(name::UNREAD, &request).await.unwrap();
     let [counts] = &answer.rooms[..] else { panic!("{answer:?}") };
     assert_eq!((counts.read, counts.unread, counts.mentions, counts.seq), (seqs[2], 3, 1, seqs[5]));
-    let request = RoomsRequest { asker: user("ben"), limit: 10, cursor: None, min_seq: Seq::ZERO };
+    let request = RoomsRequest { asker: user("ben"), limit: 10, cursor: None, min_seq: Seq::ZERO, min_mark: Seq::ZERO };
     let list: RoomsResponse = house.ask(name::ROOMS, &request).await.unwrap();
     assert_eq!((list.rooms.len(), list.rooms[0].unread, list.rooms[0].mentions), (1, 3, 1));
     projector.stop().await;

@@ -22,7 +22,7 @@ impl Views {
     }
 
     fn room_list(&self, who: &str, limit: u32, cursor: Option<String>) -> (Vec<String>, Option<String>) {
-        let request = RoomsRequest { asker: user(who), limit, cursor, min_seq: Seq::ZERO };
+        let request = RoomsRequest { asker: user(who), limit, cursor, min_seq: Seq::ZERO, min_mark: Seq::ZERO };
         let page = rooms::page(&self.reading(), &request).unwrap();
         (page.rooms.into_iter().map(|room| room.room_id.to_string()).collect(), page.cursor)
     }
@@ -108,7 +108,8 @@ fn the_last_message_is_the_newest_that_stands_and_that_the_reader_may_see() {
     log.add(|seq| standing("r", "cem", Standing::Joined, Role::Member, seq));
     let last = |log: &Log, who: &str| {
         let views = Views::of(log);
-        let request = RoomsRequest { asker: user(who), limit: 9, cursor: None, min_seq: Seq::ZERO };
+        let request =
+            RoomsRequest { asker: user(who), limit: 9, cursor: None, min_seq: Seq::ZERO, min_mark: Seq::ZERO };
         let list = rooms::page(&views.reading(), &request).unwrap();
         list.rooms[0].last_message.as_ref().map(|item| super::scene::value(item)["data"]["message"].clone())
     };

@@ -31,8 +31,8 @@ use store::Store;
 
 pub(crate) use ear::Ear;
 pub use faults::{Delivery, Faults, Responder, WriteFault};
-pub use weather::Weather;
 pub(crate) use feed::Feed;
+pub use weather::Weather;
 
 /// As a server with its default `max_payload` of 1 MiB, less what headers may take.
 const PAYLOAD_BYTES_MAX: usize = (1 << 20) - 2_048;

@@ -34,12 +34,8 @@ pub struct Weather {
 
 impl Weather {
     pub(super) fn delivery(&self) -> Delivery {
-        pick(&[
-            (self.dropped, Delivery::Drop),
-            (self.repeated, Delivery::Repeat),
-            (self.late, Delivery::Late),
-        ])
-        .unwrap_or(Delivery::Once)
+        pick(&[(self.dropped, Delivery::Drop), (self.repeated, Delivery::Repeat), (self.late, Delivery::Late)])
+            .unwrap_or(Delivery::Once)
     }
 
     pub(super) fn write(&self) -> Option<WriteFault> {
