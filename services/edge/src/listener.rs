@@ -33,13 +33,22 @@ enum Feed {
     Held {
         items: Vec<(Option<Seq>, Item)>,
         bytes: usize,
-        /// Where its person was put out meanwhile.
-        out_at: Option<Seq>,
+        /// Its person was put out meanwhile.
+        outs: Vec<Out>,
     },
     /// It hears what happens.
     Live,
     /// It is here for the others to see, and hears nothing.
     Quiet,
+}
+
+/// Somebody was put out while things were held for them.
+#[derive(Debug)]
+struct Out {
+    /// Where.
+    at: Seq,
+    /// So much was held then: it is the last that they hear, unless they have come back since.
+    held: usize,
 }
 
 /// Those who listen with the same voice: what happened is put into words once for all of them.
@@ -59,7 +68,7 @@ impl Listeners {
     /// One more; what happens is held for it until [`Listeners::release`].
     pub(crate) fn add(&mut self, listener: Listener) {
         self.remove(listener.session);
-        let held = Feed::Held { items: Vec::new(), bytes: 0, out_at: None };
+        let held = Feed::Held { items: Vec::new(), bytes: 0, outs: Vec::new() };
         match self.choirs.iter_mut().find(|choir| choir.voice.is(listener.voice)) {
             Some(choir) => choir.all.push((listener, held)),
             None => self.choirs.push(Choir { voice: listener.voice, all: vec![(listener, held)] }),
@@ -81,8 +90,8 @@ impl Listeners {
     pub(crate) fn has_up_to(&mut self, session: SessionId, seq: Seq) {
         let Some((listener, feed)) = self.find(session) else { return };
         listener.has_up_to = listener.has_up_to.max(seq);
-        if let Feed::Held { out_at, .. } = feed {
-            out_at.take_if(|out_at| *out_at <= seq);
+        if let Feed::Held { outs, .. } = feed {
+            outs.retain(|out| out.at > seq);
         }
     }
 
@@ -90,10 +99,12 @@ impl Listeners {
     /// out meanwhile.
     pub(crate) fn release(&mut self, session: SessionId, first: impl Iterator<Item = Item>) {
         let Some((listener, feed)) = self.find(session) else { return };
-        if let Feed::Held { items, out_at, .. } = feed {
+        if let Feed::Held { items, outs, .. } = feed {
+            let last = outs.first().map_or(items.len(), |out| out.held);
+            items.truncate(last);
             let held = std::mem::take(items).into_iter().filter(|(seq, _)| !listener.has(*seq)).map(|(_, item)| item);
             listener.outbox.release(first.chain(held));
-            if out_at.is_some() {
+            if !outs.is_empty() {
                 self.remove(session);
             } else {
                 *feed = Feed::Live;
@@ -127,8 +138,8 @@ impl Listeners {
         for choir in &mut self.choirs {
             choir.all.retain_mut(|(listener, feed)| match feed {
                 _ if listener.user != *user || listener.has_up_to >= at => true,
-                Feed::Held { out_at, .. } => {
-                    *out_at = Some(at);
+                Feed::Held { items, outs, .. } => {
+                    outs.push(Out { at, held: items.len() });
                     true
                 }
                 Feed::Live | Feed::Quiet => false,
@@ -213,7 +224,7 @@ impl Feed {
     fn tell(&mut self, listener: &Listener, seq: Option<Seq>, item: &Item) {
         match self {
             Feed::Live => listener.outbox.push(item.clone()),
-            Feed::Quiet | Feed::Held { out_at: Some(_), .. } => {}
+            Feed::Quiet => {}
             Feed::Held { bytes, .. } if *bytes + item.frame.len() > listener.outbox.bytes_max() => {
                 listener.outbox.close(CloseCode::SlowReader);
             }
@@ -225,11 +236,11 @@ impl Feed {
     }
 
     fn hears(&self) -> bool {
-        !matches!(self, Feed::Quiet | Feed::Held { out_at: Some(_), .. })
+        !matches!(self, Feed::Quiet)
     }
 
     fn is_out(&self) -> bool {
-        matches!(self, Feed::Held { out_at: Some(_), .. })
+        matches!(self, Feed::Held { outs, .. } if !outs.is_empty())
     }
 }
 
@@ -337,6 +348,7 @@ mod tests {
         let mut listeners = Listeners::default();
         listeners.add(held.clone());
         assert!(listeners.remove_person(&held.user, Seq(3)));
+        listeners.tell(&telling(b"since"));
         listeners.has_up_to(held.session, Seq(5));
         assert!(listeners.has(held.session));
         listeners.release(held.session, first("joined"));
@@ -344,7 +356,7 @@ mod tests {
         listeners.has_up_to(live.session, Seq(5));
         assert!(!listeners.remove_person(&held.user, Seq(4)), "the notice came late");
         listeners.tell(&telling(b"on"));
-        assert_eq!(heard(&held), ["joined", "on"]);
+        assert_eq!(heard(&held), ["joined", "since", "on"]);
         assert!(listeners.remove_person(&held.user, Seq(6)));
     }
 

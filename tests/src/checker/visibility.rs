@@ -191,7 +191,10 @@ fn judge_removed(run: &Run<'_>, found: &mut Vec<Violation>) {
         let Some(log) = run.ledger.log(&at.epoch, room) else { continue };
         let open = log.rules_before(Seq(at.seq.0 + 1)).is_some_and(|rules| rules.open);
         let ends = matches!(log.standing_before(person, Seq(at.seq.0 + 1)), Standing::Banned { ends: true });
-        if log.return_after(person, at.seq).is_some() || ends || (open && *deed == Deed::Kick) {
+        // Whom a ban was lifted from may read what is open to all.
+        let later = log.members.get(person).into_iter().flat_map(|all| all.range(Seq(at.seq.0 + 1)..));
+        let lifted = open && later.map(|(_, standing)| standing).any(|one| !matches!(one, Standing::Banned { .. }));
+        if log.return_after(person, at.seq).is_some() || ends || lifted || (open && *deed == Deed::Kick) {
             continue;
         }
         let answered = answers_about(run, person, room).any(|asked| asked > acknowledged);
