@@ -169,6 +169,11 @@ impl Listeners {
         self.present().any(|listener| listener.session == session)
     }
 
+    /// Whether a person listens with a session that came before this sequence.
+    pub(crate) fn has_since(&self, user: &UserId, seq: Seq) -> bool {
+        self.present().any(|listener| listener.user == *user && listener.has_up_to < seq)
+    }
+
     /// How many sessions of a person listen.
     pub(crate) fn count_of(&self, user: &UserId) -> usize {
         self.present().filter(|listener| listener.user == *user).count()

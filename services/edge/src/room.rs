@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use klatch_domain::authority::may_read;
 use klatch_domain::{
-    Address, Cause, Change, Epoch, Event, Known, Membership, MessageId, RoomId, RoomInfo, Seq, UserId,
+    Address, Cause, Change, Epoch, Event, Known, Membership, MessageId, RoomId, RoomInfo, Seq, Standing, UserId,
 };
 use klatch_eventlog::{EdgeId, LiveEvent, LiveRoom, Log, ReadError, Stored};
 use klatch_wire::dialects::{Encoded, Happening, Timeline};
@@ -337,13 +337,22 @@ impl Room {
         if let Some(change) = membership.unnoticed_change() {
             state.listeners.tell(&Telling::of(Happening::MemberChanged(&change)));
         }
-        if !membership.is_joined() && !self.may_go_on_listening(state, &membership) {
+        if membership.is_joined() || self.may_go_on_listening(state, &membership) {
+            return;
+        }
+        let is_put_out = matches!(membership.standing, Standing::Removed | Standing::Banned { .. });
+        if membership.cause == Cause::Noticed && is_put_out {
+            // The notice lies before this in the log and puts them out, once they have heard it. If it has not, it was
+            // lost on its way: then it is looked for.
+            if state.listeners.has_since(&membership.user_id, stored.seq) {
+                self.around.log.compare_soon();
+            }
+        } else {
             self.put_out(state, &membership.user_id, stored.seq);
         }
     }
 
-    /// Somebody who listens without being a member, and whom others muted, invited or let in again, goes on listening. Who
-    /// was kicked has been put out by the notice, which comes before this.
+    /// Somebody who listens without being a member, and whom others muted, invited or let in again, goes on listening.
     fn may_go_on_listening(&self, state: &State, membership: &Membership) -> bool {
         let others_did = membership.cause == Cause::Noticed;
         let info = state.info.as_ref().and_then(|known| known.value.as_ref());

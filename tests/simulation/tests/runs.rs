@@ -7,6 +7,8 @@ use klatch_simulation::campaign::{Program, campaign};
 
 /// Runs from the seeds that stay.
 const FIXED: u64 = 40;
+/// Seeds in which something was found once that is mended now.
+const FOUND: [u64; 12] = [8, 9, 12, 22, 33, 52, 100_083, 200_254, 200_289, 200_351, 200_461, 200_529];
 /// Runs from fresh seeds.
 const FRESH: u64 = 40;
 
@@ -41,6 +43,14 @@ fn keeps_all(first: u64, runs: u64) {
 #[test]
 fn the_seeds_that_stay_keep_every_promise() {
     keeps_all(1, FIXED);
+}
+
+#[test]
+fn what_was_found_once_is_not_found_again() {
+    FOUND.into_iter().for_each(|seed| {
+        let outcome = program().run(&Schedule::of(seed));
+        assert!(outcome.is_kept(), "{outcome}");
+    });
 }
 
 #[test]
