@@ -462,3 +462,6 @@ pub(crate) fn member_state(membership: &Membership, now: klatch_domain::Timestam
         muted: membership.is_muted(now),
     }
 }
+
+#[cfg(test)]
+mod tests;
