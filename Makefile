@@ -11,7 +11,7 @@ KLATCH := $(TARGET)/release/klatch
 
 WEB_SOURCES := $(shell find services/web shared/client-ts \( -name node_modules -o -name dist -o -name .test \) -prune -o -type f -print)
 
-.PHONY: help run test check web tools binary clean test-rust test-faults faults-long test-ts test-seeds test-browser fmt clippy deny schemas
+.PHONY: help run test check web tools binary clean simulate test-sabotage test-rust test-faults faults-long test-ts test-seeds test-browser fmt clippy deny schemas
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ help: ## list what there is
 run: tools binary ## build everything and start it on http://127.0.0.1:5004, with two demo people (ARGS="--listen …")
 	@exec $(KLATCH) up --dev $(ARGS)
 
-test: tools test-rust test-ts test-seeds test-browser ## every test: Rust, TypeScript, older clients, the page in Chromium
+test: tools test-rust test-sabotage test-ts test-seeds test-browser ## every test: Rust, TypeScript, older clients, the page in Chromium
 
 check: fmt clippy deny schemas ## everything that needs no running system: format, lints, licences, schemas
 
@@ -63,6 +63,13 @@ test-faults: need-cargo tools ## minutes: three servers, and everything killed, 
 faults-long: need-cargo tools ## the same for MINUTES=30, round after round, from SEED=…
 	KLATCH_FAULT_MINUTES=$(MINUTES) $(if $(SEED),KLATCH_TEST_SEED=$(SEED)) \
 		cargo test -p klatch-tests --features faults --test faults -- the_promises_whatever --nocapture
+
+test-sabotage: need-cargo
+	cargo test -p klatch-simulation --features sabotage --test sabotage
+
+RUNS := 1000
+simulate: need-cargo ## simulate the whole system under faults, run after run (RUNS=10000 SEED=1)
+	cargo run --quiet -p klatch-simulation --profile simulation -- --runs $(RUNS) $(if $(SEED),--seed $(SEED))
 
 test-ts: need-npm node_modules/.package-lock.json
 	npm test

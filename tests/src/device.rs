@@ -1,4 +1,5 @@
-//! One WebSocket connection of a person, whose every word goes into the recording.
+//! One connection of a person, whose every word goes into the recording: over a WebSocket, or over whatever else hands
+//! frames to an edge and back.
 //!
 //! It is deliberately simple-minded: no retry, no resume, no sorting, no dropping of repeats, so that the recording shows
 //! what the server really sent, in the order of the wire. Whoever wants those things builds them on top
@@ -14,7 +15,7 @@ use futures_util::{SinkExt, StreamExt};
 use klatch_testkit::eventually;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -49,8 +50,25 @@ pub struct Door {
 #[derive(Debug)]
 pub struct Device {
     shared: Arc<Shared>,
-    sink: tokio::sync::Mutex<SplitSink<Socket, Message>>,
+    sink: Sink,
     reader: tokio::task::JoinHandle<()>,
+}
+
+/// Where its words go.
+#[derive(Debug)]
+enum Sink {
+    Socket(Box<tokio::sync::Mutex<SplitSink<Socket, Message>>>),
+    Line(mpsc::UnboundedSender<String>),
+}
+
+impl Sink {
+    /// A broken connection shows by the reader's end, which answers everything.
+    async fn send(&self, text: String) {
+        match self {
+            Sink::Socket(socket) => drop(socket.lock().await.send(Message::text(text)).await),
+            Sink::Line(line) => drop(line.send(text)),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -88,15 +106,7 @@ impl Device {
     pub async fn connect(recorder: &Recorder, door: &Door, person: &Person, token: &str) -> Result<Self, String> {
         let connecting = tokio::time::timeout(WELCOME_WITHIN, open(door, token));
         let (sink, mut stream) = connecting.await.map_err(|_| "no welcome in time".to_owned())??;
-        let session = recorder.open(person, &door.edge);
-        let shared = Arc::new(Shared {
-            recorder: recorder.clone(),
-            session,
-            person: person.clone(),
-            ids: AtomicU64::new(1),
-            turn: Mutex::default(),
-            state: Mutex::default(),
-        });
+        let shared = Shared::opened(recorder, person, &door.edge);
         let reading = Arc::clone(&shared);
         let reader = tokio::spawn(async move {
             while let Some(Ok(message)) = stream.next().await {
@@ -110,7 +120,28 @@ impl Device {
             }
             reading.end();
         });
-        Ok(Self { shared, sink: tokio::sync::Mutex::new(sink), reader })
+        let sink = Sink::Socket(Box::new(tokio::sync::Mutex::new(sink)));
+        Ok(Self { shared, sink, reader })
+    }
+
+    /// A connection to an edge that is there already: what is said goes into `say`, what the edge says comes out of
+    /// `hear`, until that ends.
+    pub fn over(
+        recorder: &Recorder,
+        edge: &Edge,
+        person: &Person,
+        say: mpsc::UnboundedSender<String>,
+        mut hear: mpsc::Receiver<String>,
+    ) -> Self {
+        let shared = Shared::opened(recorder, person, edge);
+        let reading = Arc::clone(&shared);
+        let reader = tokio::spawn(async move {
+            while let Some(text) = hear.recv().await {
+                reading.hear(&text);
+            }
+            reading.end();
+        });
+        Self { shared, sink: Sink::Line(say), reader }
     }
 
     /// Whose it is.
@@ -165,6 +196,11 @@ impl Device {
     /// Detaches.
     pub async fn leave(&self, room: &Room) -> Answer {
         self.ask("chat.leave", json!({"roomId": room}), Command::Leave { room: room.clone() }).await
+    }
+
+    /// Stops being a member.
+    pub async fn exit(&self, room: &Room) -> Answer {
+        self.ask("chat.exit", json!({"roomId": room}), Command::Exit { room: room.clone() }).await
     }
 
     /// Says something under a key of its own.
@@ -281,8 +317,10 @@ impl Device {
 
     /// Ends the connection.
     pub async fn close(self) {
-        // Whether the server still hears the goodbye makes no difference here.
-        let _ = self.sink.lock().await.close().await;
+        if let Sink::Socket(socket) = &self.sink {
+            // Whether the server still hears the goodbye makes no difference here.
+            let _ = socket.lock().await.close().await;
+        }
     }
 
     async fn ask(&self, event: &str, data: Value, command: Command) -> Answer {
@@ -305,8 +343,7 @@ impl Device {
             return Answer::Unclear;
         }
         let frame = json!({"event": event, "id": id, "data": data}).to_string();
-        // A broken connection shows by the reader's end, which answers everything.
-        let _ = self.sink.lock().await.send(Message::text(frame)).await;
+        self.sink.send(frame).await;
         match tokio::time::timeout(ANSWER_WITHIN, answered).await {
             Ok(Ok(answer)) => answer,
             _ => {
@@ -327,6 +364,18 @@ impl Drop for Device {
 }
 
 impl Shared {
+    fn opened(recorder: &Recorder, person: &Person, edge: &Edge) -> Arc<Self> {
+        let session = recorder.open(person, edge);
+        Arc::new(Shared {
+            recorder: recorder.clone(),
+            session,
+            person: person.clone(),
+            ids: AtomicU64::new(1),
+            turn: Mutex::default(),
+            state: Mutex::default(),
+        })
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use klatch_domain::{Seq, Timestamp, UserId};
 use klatch_eventlog::{EdgeId, Log, QueryError};
@@ -58,13 +58,14 @@ pub(crate) struct Hub {
     /// Places for connections.
     pub slots: Arc<Semaphore>,
     seen: Arc<Watermark>,
+    marked: Watermark,
     sessions: AtomicU64,
 }
 
 impl Hub {
     /// An edge with nobody connected.
     pub(crate) fn new(config: Config, log: Log, verifier: Verifier, health: Health, metrics: Metrics) -> Self {
-        let edge = EdgeId::fresh();
+        let edge = EdgeId::of(log.fresh_id());
         let announcements = Arc::new(Announcements::default());
         let seen = Arc::new(Watermark::default());
         let around = Surroundings {
@@ -87,6 +88,7 @@ impl Hub {
             tasks: Drain::new(),
             slots: Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS))),
             seen,
+            marked: Watermark::default(),
             sessions: AtomicU64::new(1),
             edge,
             config,
@@ -94,10 +96,9 @@ impl Hub {
         }
     }
 
-    /// The wall clock.
+    /// The time, by the clock that came with the log.
     pub(crate) fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        self.log.now()
     }
 
     /// A number that no other session of this edge has.
@@ -107,12 +108,24 @@ impl Hub {
 
     /// This edge has acknowledged or delivered something at this sequence.
     pub(crate) fn saw(&self, seq: Seq) {
-        self.seen.raise(seq);
+        let epoch = self.log.epoch();
+        self.seen.raise(epoch, seq, epoch);
     }
 
     /// The highest sequence that this edge has acknowledged or delivered: what its answers must reach up to.
     pub(crate) fn seen(&self) -> Seq {
-        self.seen.level()
+        self.seen.level(self.log.epoch())
+    }
+
+    /// This edge has acknowledged a mark at this sequence of their own stream.
+    pub(crate) fn saw_mark(&self, seq: Seq) {
+        let epoch = self.log.epoch();
+        self.marked.raise(epoch, seq, epoch);
+    }
+
+    /// The highest sequence of a mark that this edge has acknowledged: what its counts must reach up to.
+    pub(crate) fn marked(&self) -> Seq {
+        self.marked.level(self.log.epoch())
     }
 
     /// An ending connection has so long for what its client has sent, and again for its close frame: a third of a drain.

@@ -33,6 +33,8 @@ mod room;
 mod roster;
 mod session;
 mod session_id;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod socket;
 mod socketio;
 mod standing;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use klatch_domain::UserId;
+use klatch_domain::{Seq, UserId};
 use klatch_wire::CloseCode;
 
 use crate::outbox::{Item, Outbox};
@@ -23,16 +23,32 @@ pub(crate) struct Listener {
     pub outbox: Arc<Outbox>,
     /// How it is spoken to.
     pub voice: Voice,
+    /// What the timeline holds up to here it has already, or is given otherwise.
+    pub has_up_to: Seq,
 }
 
 #[derive(Debug)]
 enum Feed {
     /// It has not been told that it is in yet: what happens is held for it.
-    Held { items: Vec<Item>, bytes: usize, is_out: bool },
+    Held {
+        items: Vec<(Option<Seq>, Item)>,
+        bytes: usize,
+        /// Its person was put out meanwhile.
+        outs: Vec<Out>,
+    },
     /// It hears what happens.
     Live,
     /// It is here for the others to see, and hears nothing.
     Quiet,
+}
+
+/// Somebody was put out while things were held for them.
+#[derive(Debug)]
+struct Out {
+    /// Where.
+    at: Seq,
+    /// So much was held then: it is the last that they hear, unless they have come back since.
+    held: usize,
 }
 
 /// Those who listen with the same voice: what happened is put into words once for all of them.
@@ -52,7 +68,7 @@ impl Listeners {
     /// One more; what happens is held for it until [`Listeners::release`].
     pub(crate) fn add(&mut self, listener: Listener) {
         self.remove(listener.session);
-        let held = Feed::Held { items: Vec::new(), bytes: 0, is_out: false };
+        let held = Feed::Held { items: Vec::new(), bytes: 0, outs: Vec::new() };
         match self.choirs.iter_mut().find(|choir| choir.voice.is(listener.voice)) {
             Some(choir) => choir.all.push((listener, held)),
             None => self.choirs.push(Choir { voice: listener.voice, all: vec![(listener, held)] }),
@@ -69,13 +85,26 @@ impl Listeners {
         self.choirs.iter_mut().for_each(|choir| choir.tell(telling, Some(user)));
     }
 
+    /// A listener is given the timeline up to here otherwise: of that it is told nothing, and nothing that was held. If its
+    /// person was put out before that, they are in again.
+    pub(crate) fn has_up_to(&mut self, session: SessionId, seq: Seq) {
+        let Some((listener, feed)) = self.find(session) else { return };
+        listener.has_up_to = listener.has_up_to.max(seq);
+        if let Feed::Held { outs, .. } = feed {
+            outs.retain(|out| out.at > seq);
+        }
+    }
+
     /// Gives a listener its first frames and what was held, in this order; it is live from then on, unless it was put
     /// out meanwhile.
     pub(crate) fn release(&mut self, session: SessionId, first: impl Iterator<Item = Item>) {
         let Some((listener, feed)) = self.find(session) else { return };
-        if let Feed::Held { items, is_out, .. } = feed {
-            listener.outbox.release(first.chain(std::mem::take(items)));
-            if *is_out {
+        if let Feed::Held { items, outs, .. } = feed {
+            let last = outs.first().map_or(items.len(), |out| out.held);
+            items.truncate(last);
+            let held = std::mem::take(items).into_iter().filter(|(seq, _)| !listener.has(*seq)).map(|(_, item)| item);
+            listener.outbox.release(first.chain(held));
+            if !outs.is_empty() {
                 self.remove(session);
             } else {
                 *feed = Feed::Live;
@@ -101,22 +130,23 @@ impl Listeners {
         Some(listener.user)
     }
 
-    /// Takes all sessions of a person out; whether there were any. Those that wait for their first frame still get
-    /// it, and with it what was held up to now.
-    pub(crate) fn remove_person(&mut self, user: &UserId) -> bool {
+    /// Takes all sessions of a person out who was put out at this sequence, but for those that came after it; whether
+    /// the person was here and is no more. Those that wait for their first frame still get it, and with it what was held
+    /// up to now.
+    pub(crate) fn remove_person(&mut self, user: &UserId, at: Seq) -> bool {
         let before = self.count_of(user);
         for choir in &mut self.choirs {
             choir.all.retain_mut(|(listener, feed)| match feed {
-                _ if listener.user != *user => true,
-                Feed::Held { is_out, .. } => {
-                    *is_out = true;
+                _ if listener.user != *user || listener.has_up_to >= at => true,
+                Feed::Held { items, outs, .. } => {
+                    outs.push(Out { at, held: items.len() });
                     true
                 }
                 Feed::Live | Feed::Quiet => false,
             });
         }
         self.choirs.retain(|choir| !choir.all.is_empty());
-        before > 0
+        before > 0 && self.count_of(user) == 0
     }
 
     /// Closes all sessions of a person.
@@ -137,6 +167,11 @@ impl Listeners {
     /// Whether a session listens.
     pub(crate) fn has(&self, session: SessionId) -> bool {
         self.present().any(|listener| listener.session == session)
+    }
+
+    /// Whether a person listens with a session that came before this sequence.
+    pub(crate) fn has_since(&self, user: &UserId, seq: Seq) -> bool {
+        self.present().any(|listener| listener.user == *user && listener.has_up_to < seq)
     }
 
     /// How many sessions of a person listen.
@@ -160,6 +195,13 @@ impl Listeners {
     }
 }
 
+impl Listener {
+    /// Whether it needs not be told of a timeline event.
+    fn has(&self, seq: Option<Seq>) -> bool {
+        seq.is_some_and(|seq| seq <= self.has_up_to)
+    }
+}
+
 impl Choir {
     fn tell(&mut self, telling: &Telling<'_>, except: Option<&UserId>) {
         let hears = |(listener, feed): &&(Listener, Feed)| feed.hears() && Some(&listener.user) != except;
@@ -176,34 +218,34 @@ impl Choir {
         let Told { item, except: author } = told;
         for (listener, feed) in &mut self.all {
             let is_left_out = Some(&listener.user) == except || Some(&listener.user) == author.as_ref();
-            if !is_left_out {
-                feed.tell(listener, &item);
+            if !is_left_out && !listener.has(telling.seq()) {
+                feed.tell(listener, telling.seq(), &item);
             }
         }
     }
 }
 
 impl Feed {
-    fn tell(&mut self, listener: &Listener, item: &Item) {
+    fn tell(&mut self, listener: &Listener, seq: Option<Seq>, item: &Item) {
         match self {
             Feed::Live => listener.outbox.push(item.clone()),
-            Feed::Quiet | Feed::Held { is_out: true, .. } => {}
+            Feed::Quiet => {}
             Feed::Held { bytes, .. } if *bytes + item.frame.len() > listener.outbox.bytes_max() => {
                 listener.outbox.close(CloseCode::SlowReader);
             }
             Feed::Held { items, bytes, .. } => {
                 *bytes += item.frame.len();
-                items.push(item.clone());
+                items.push((seq, item.clone()));
             }
         }
     }
 
     fn hears(&self) -> bool {
-        !matches!(self, Feed::Quiet | Feed::Held { is_out: true, .. })
+        !matches!(self, Feed::Quiet)
     }
 
     fn is_out(&self) -> bool {
-        matches!(self, Feed::Held { is_out: true, .. })
+        matches!(self, Feed::Held { outs, .. } if !outs.is_empty())
     }
 }
 
@@ -212,7 +254,7 @@ mod tests {
     use std::collections::VecDeque;
 
     use bytes::Bytes;
-    use klatch_domain::{RoomId, Seq, Timestamp};
+    use klatch_domain::{RoomId, Timestamp};
     use klatch_wire::dialects::{Encoded, Happening, SEED_000, SEED_001, SEED_003, Timeline};
     use klatch_wire::native::server::UserInRoom;
     use serde_json::json;
@@ -232,6 +274,7 @@ mod tests {
             username: id.to_owned(),
             outbox: Arc::new(Outbox::new(1_000)),
             voice,
+            has_up_to: Seq::ZERO,
         }
     }
 
@@ -270,6 +313,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_listener_has_it_is_not_told_again_whether_held_or_live() {
+        let ada = listener(1, "ada", Voice::NATIVE);
+        let mut listeners = Listeners::default();
+        listeners.add(ada.clone());
+        let happens = |listeners: &mut Listeners, seq: u64, text: &'static [u8]| {
+            let timeline = Timeline::new(Seq(seq), Seq(seq - 1), text);
+            listeners.tell(&Telling::framed(Happening::Timeline(timeline), Bytes::from_static(text)));
+        };
+        happens(&mut listeners, 1, b"1");
+        happens(&mut listeners, 3, b"3");
+        listeners.has_up_to(ada.session, Seq(2));
+        listeners.release(ada.session, first("joined"));
+        happens(&mut listeners, 2, b"2");
+        happens(&mut listeners, 4, b"4");
+        assert_eq!(heard(&ada), ["joined", "3", "4"]);
+    }
+
+    #[test]
     fn who_is_put_out_hears_nothing_more_whether_live_or_held() {
         let (live, held) = (listener(1, "ada", Voice::NATIVE), listener(2, "ada", Voice::NATIVE));
         let mut listeners = Listeners::default();
@@ -277,13 +338,31 @@ mod tests {
         listeners.release(live.session, first("joined"));
         listeners.add(held.clone());
         listeners.tell(&telling(b"notice"));
-        assert!(listeners.remove_person(&live.user));
+        assert!(listeners.remove_person(&live.user, Seq(1)));
         listeners.tell(&telling(b"secret"));
         assert!(!listeners.has(held.session));
         listeners.release(held.session, first("joined"));
         listeners.tell(&telling(b"secret"));
         assert_eq!(heard(&live), ["joined", "notice"]);
         assert_eq!(heard(&held), ["joined", "notice"]);
+    }
+
+    #[test]
+    fn who_came_back_is_not_put_out_by_what_was_before() {
+        let (held, live) = (listener(1, "ada", Voice::NATIVE), listener(2, "ada", Voice::NATIVE));
+        let mut listeners = Listeners::default();
+        listeners.add(held.clone());
+        assert!(listeners.remove_person(&held.user, Seq(3)));
+        listeners.tell(&telling(b"since"));
+        listeners.has_up_to(held.session, Seq(5));
+        assert!(listeners.has(held.session));
+        listeners.release(held.session, first("joined"));
+        listeners.add(live.clone());
+        listeners.has_up_to(live.session, Seq(5));
+        assert!(!listeners.remove_person(&held.user, Seq(4)), "the notice came late");
+        listeners.tell(&telling(b"on"));
+        assert_eq!(heard(&held), ["joined", "since", "on"]);
+        assert!(listeners.remove_person(&held.user, Seq(6)));
     }
 
     #[test]

@@ -23,10 +23,9 @@ enum Course {
     Impossible,
 }
 
-/// Decides. A position past the one captured can't be served: it belongs to another life of the log, or this edge has not
-/// heard of it yet, and what lies between the two would be told again.
-fn course(since: Position, epoch: Epoch, captured: Seq, in_ring: bool) -> Course {
-    if since.epoch != epoch || since.seq > captured {
+/// Decides. `end` is a sequence that the log is known to have reached: a position past it belongs to another life.
+fn course(since: Position, epoch: Epoch, end: Seq, in_ring: bool) -> Course {
+    if since.epoch != epoch || since.seq > end {
         Course::Impossible
     } else if in_ring {
         Course::Ring
@@ -37,15 +36,18 @@ fn course(since: Position, epoch: Epoch, captured: Seq, in_ring: bool) -> Course
 
 /// Whole frames of everything after `since` up to the captured position; `None` where that can't be had whole.
 ///
-/// Costs no read of the log where the room's memory reaches back far enough.
+/// `end`: a sequence that the log is known to have reached. Costs no read of the log where the room's memory reaches
+/// back far enough.
 pub(crate) async fn events_since(
     log: &Log,
     room: &RoomId,
     captured: &Captured,
     since: Position,
+    end: Seq,
     limits: &Limits,
 ) -> Option<Vec<Bytes>> {
-    match course(since, captured.epoch, captured.position, captured.since.is_some()) {
+    let end = if since.seq > end { log.last_seq().await.ok()? } else { end };
+    match course(since, captured.epoch, end, captured.since.is_some()) {
         Course::Impossible => None,
         Course::Ring => captured.since.clone().map(|events| chain(since.seq, events)),
         Course::Read { after } => {
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn another_life_of_the_log_or_a_position_past_the_captured_one_is_never_recovered() {
+    fn another_life_of_the_log_or_a_position_past_its_end_is_never_recovered() {
         let epoch = Epoch(Uuid::from_u128(1));
         assert_eq!(course(position(2, 5), epoch, Seq(10), true), Course::Impossible);
         assert_eq!(course(position(1, 11), epoch, Seq(10), true), Course::Impossible);

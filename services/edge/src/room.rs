@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use klatch_domain::authority::may_read;
 use klatch_domain::{
-    Address, Cause, Change, Epoch, Event, Known, Membership, MessageId, Position, RoomId, RoomInfo, Seq, UserId,
+    Address, Cause, Change, Epoch, Event, Known, Membership, MessageId, RoomId, RoomInfo, Seq, Standing, UserId,
 };
 use klatch_eventlog::{EdgeId, LiveEvent, LiveRoom, Log, ReadError, Stored};
 use klatch_service::traces::{self, Traceparent};
@@ -51,6 +51,13 @@ pub(crate) struct Surroundings {
     pub(crate) undecodable: Counter,
 }
 
+impl Surroundings {
+    /// A room has told of something at this sequence.
+    fn saw(&self, epoch: Epoch, seq: Seq) {
+        self.seen.raise(epoch, seq, self.log.epoch());
+    }
+}
+
 /// A room with at least one attached session.
 #[derive(Debug)]
 pub(crate) struct Room {
@@ -60,8 +67,6 @@ pub(crate) struct Room {
     state: Mutex<State>,
     /// The number of people changed, and in a room of this size it is told once in a while.
     count_untold: Arc<Notify>,
-    /// The room's position rose.
-    moved: Notify,
     _task: DropGuard,
 }
 
@@ -89,6 +94,16 @@ pub(crate) struct Captured {
     pub position: Seq,
     /// The room's last events, where the ring reaches back to what was asked for.
     pub since: Option<Vec<Past>>,
+}
+
+impl Captured {
+    /// It is to be told of everything up to here, though the room may not have heard of it yet.
+    pub(crate) fn reach(&mut self, seq: Seq) {
+        if seq > self.position {
+            self.position = seq;
+            self.since = None;
+        }
+    }
 }
 
 /// What became of somebody.
@@ -129,7 +144,6 @@ impl Room {
                 is_lost: false,
             }),
             count_untold: Arc::new(Notify::new()),
-            moved: Notify::new(),
             around,
             _task: task.clone().drop_guard(),
         });
@@ -152,28 +166,6 @@ impl Room {
         self.lock().ring.has_deleted(message)
     }
 
-    /// How far the room has come here, and in which life of the log.
-    pub(crate) fn position(&self) -> Position {
-        let state = self.lock();
-        Position { epoch: state.epoch, seq: state.position }
-    }
-
-    /// Waits until the room has heard its timeline up to `seq`, at most for `within`; whether it has.
-    pub(crate) async fn reach(&self, seq: Seq, within: Duration) -> bool {
-        let reaching = async {
-            loop {
-                let moved = self.moved.notified();
-                tokio::pin!(moved);
-                moved.as_mut().enable();
-                if self.lock().position >= seq {
-                    return;
-                }
-                moved.await;
-            }
-        };
-        tokio::time::timeout(within, reaching).await.is_ok()
-    }
-
     /// Begins to listen. What happens from now on is held until [`Room::release`].
     pub(crate) fn capture(&self, listener: Listener, since: Option<Seq>) -> Captured {
         let mut state = self.lock();
@@ -183,6 +175,11 @@ impl Room {
             position: state.position,
             since: since.and_then(|since| state.ring.after(since)),
         }
+    }
+
+    /// The session is given the timeline up to here otherwise.
+    pub(crate) fn has_up_to(&self, session: SessionId, seq: Seq) {
+        self.lock().listeners.has_up_to(session, seq);
     }
 
     /// Gives a listener what it hears first and, right behind it, what was held meanwhile.
@@ -334,9 +331,8 @@ impl Room {
     }
 
     fn timeline(&self, state: &mut State, seq: Seq, prev: Seq, payload: &[u8]) {
-        self.around.seen.raise(seq);
+        self.around.saw(state.epoch, seq);
         state.position = seq;
-        self.moved.notify_waiters();
         let prev = match state.passed_over.take() {
             Some((over, told)) if over == prev => told,
             _ => prev,
@@ -352,23 +348,32 @@ impl Room {
         state.listeners.tell(&Telling::framed(happening, live.framed()));
         state.ring.push(seq, live);
         if let Some(user) = put_out_by(payload) {
-            self.put_out(state, &user);
+            self.put_out(state, &user, seq);
         }
     }
 
     fn member(&self, state: &mut State, stored: &Stored) {
         let Ok(Event::Member(membership)) = stored.event() else { return };
-        self.around.seen.raise(stored.seq);
+        self.around.saw(state.epoch, stored.seq);
         if let Some(change) = membership.unnoticed_change() {
             state.listeners.tell(&Telling::of(Happening::MemberChanged(&change)));
         }
-        if !membership.is_joined() && !self.may_go_on_listening(state, &membership) {
-            self.put_out(state, &membership.user_id);
+        if membership.is_joined() || self.may_go_on_listening(state, &membership) {
+            return;
+        }
+        let is_put_out = matches!(membership.standing, Standing::Removed | Standing::Banned { .. });
+        if membership.cause == Cause::Noticed && is_put_out {
+            // The notice lies before this in the log and puts them out, once they have heard it. If it has not, it was
+            // lost on its way: then it is looked for.
+            if state.listeners.has_since(&membership.user_id, stored.seq) {
+                self.around.log.compare_soon();
+            }
+        } else {
+            self.put_out(state, &membership.user_id, stored.seq);
         }
     }
 
-    /// Somebody who listens without being a member, and whom others muted, invited or let in again, goes on listening. Who
-    /// was kicked has been put out by the notice, which comes before this.
+    /// Somebody who listens without being a member, and whom others muted, invited or let in again, goes on listening.
     fn may_go_on_listening(&self, state: &State, membership: &Membership) -> bool {
         let others_did = membership.cause == Cause::Noticed;
         let info = state.info.as_ref().and_then(|known| known.value.as_ref());
@@ -376,8 +381,8 @@ impl Room {
     }
 
     /// What a person put out has heard last is the notice of it: they are detached before anything newer goes out.
-    fn put_out(&self, state: &mut State, user: &UserId) {
-        if state.listeners.remove_person(user) {
+    fn put_out(&self, state: &mut State, user: &UserId, at: Seq) {
+        if state.listeners.remove_person(user, at) {
             self.left(state, user);
         }
     }
@@ -398,7 +403,7 @@ impl Room {
             let mut state = self.lock();
             match event {
                 Ok(Some(Event::Member(member))) if member.is_joined() => {}
-                Ok(_) => self.put_out(&mut state, &user),
+                Ok(_) => self.put_out(&mut state, &user, Seq(u64::MAX)),
                 // Who they are can't be asked: they come again, and are asked then.
                 Err(_) => {
                     state.listeners.close_person(&user, CloseCode::LostFeed);
@@ -487,3 +492,6 @@ pub(crate) fn member_state(membership: &Membership, now: klatch_domain::Timestam
         muted: membership.is_muted(now),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,6 +64,14 @@ impl<'a> Telling<'a> {
     pub(crate) fn framed(happening: Happening<'a>, native: Bytes) -> Self {
         Telling { happening, native: Some(native) }
     }
+
+    /// Its place in the timeline, if it has one.
+    pub(crate) fn seq(&self) -> Option<Seq> {
+        match &self.happening {
+            Happening::Timeline(timeline) => Some(timeline.seq),
+            _ => None,
+        }
+    }
 }
 
 impl Voice {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::workshop::Workshop;
+
 /// Configuration of a projector. Unknown keys are errors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -33,6 +35,9 @@ pub struct Config {
     pub digests_kept: usize,
     /// Views that are set aside because of a doubt are kept to look at, one set, if they are not larger than this.
     pub set_aside_bytes_max: u64,
+    /// Where what blocks is done; no key of the configuration.
+    #[serde(skip)]
+    pub workshop: Workshop,
 }
 
 impl Default for Config {
@@ -50,6 +55,7 @@ impl Default for Config {
             history_age_s_max: 0,
             digests_kept: 4096,
             set_aside_bytes_max: 256 * 1024 * 1024,
+            workshop: Workshop::Threads,
         }
     }
 }

@@ -4,7 +4,6 @@
 //! at least once, whatever dies when. Orders are done from the highest sequence down: an edit goes before its message,
 //! because a rebuild in between finds the edit's place only as long as the message is there.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use klatch_eventlog::{EraseError, Log, Stored};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::{Board, State};
+use crate::config::Config;
 use crate::numbers::Numbers;
 use crate::rebuild;
 use crate::store::{Batch, Damage, Store, guarded, key};
@@ -32,7 +32,7 @@ struct Order {
 }
 
 /// Does orders until it is told to stop.
-pub(crate) async fn run(log: Log, board: Arc<Board>, dir: PathBuf, numbers: Numbers, stop: CancellationToken) {
+pub(crate) async fn run(log: Log, board: Arc<Board>, config: Config, numbers: Numbers, stop: CancellationToken) {
     let mut state = board.watch();
     let mut pause = PAUSE;
     loop {
@@ -40,7 +40,7 @@ pub(crate) async fn run(log: Log, board: Arc<Board>, dir: PathBuf, numbers: Numb
         let State { store, generation, erase_jobs, .. } = state.borrow_and_update().clone();
         let had_views = store.is_some();
         let done = tokio::select! {
-            done = erase_some(&log, store, &dir, &numbers) => done,
+            done = erase_some(&log, store, &config, &numbers) => done,
             () = stop.cancelled() => return,
         };
         let next = async {
@@ -69,9 +69,9 @@ pub(crate) async fn run(log: Log, board: Arc<Board>, dir: PathBuf, numbers: Numb
 }
 
 /// Does some orders; says how many there were.
-async fn erase_some(log: &Log, store: Option<Store>, dir: &Path, numbers: &Numbers) -> Result<usize, String> {
+async fn erase_some(log: &Log, store: Option<Store>, config: &Config, numbers: &Numbers) -> Result<usize, String> {
     let Some(store) = store else { return Ok(0) };
-    let orders = blocking({
+    let orders = blocking(config, {
         let store = store.clone();
         move || orders(&store)
     });
@@ -95,8 +95,8 @@ async fn erase_some(log: &Log, store: Option<Store>, dir: &Path, numbers: &Numbe
         }
     }
     numbers.erased.inc_by(erased);
-    let dir = (erased > 0).then(|| dir.to_owned());
-    blocking(move || {
+    let dir = (erased > 0).then(|| config.dir.clone());
+    blocking(config, move || {
         if let Some(dir) = dir
             && let Err(error) = rebuild::forget_set_aside(&dir)
         {
@@ -110,9 +110,11 @@ async fn erase_some(log: &Log, store: Option<Store>, dir: &Path, numbers: &Numbe
     failed.map_or(Ok(orders.len()), Err)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Damage> + Send + 'static) -> Result<T, String> {
-    let done = tokio::task::spawn_blocking(move || guarded(work)).await;
-    done.map_err(|error| error.to_string())?.map_err(|damage| damage.to_string())
+async fn blocking<T: Send + 'static>(
+    config: &Config,
+    work: impl FnOnce() -> Result<T, Damage> + Send + 'static,
+) -> Result<T, String> {
+    config.workshop.blocking(move || guarded(work)).await?.map_err(|damage| damage.to_string())
 }
 
 /// The newest orders, the highest sequence first.

@@ -7,7 +7,7 @@
 use std::thread::JoinHandle;
 
 use klatch_domain::{Epoch, Event, MessageId, RoomId, Seq};
-use klatch_eventlog::{Marked, Seen, Stored};
+use klatch_eventlog::{Marked, Sabotage, Seen, Stored};
 
 use crate::store::changes::Changes;
 use crate::store::checkpoint::{Checkpoint, Fingerprint, MarksCheckpoint};
@@ -16,6 +16,7 @@ use crate::store::index::Index;
 use crate::store::pages::Pages;
 use crate::store::{Batch, Damage, Store, guarded, key};
 use crate::views::{history, members, rooms, seen, unread};
+use crate::workshop::Workshop;
 
 /// After so many bytes in batches a flush is due, else sled's memory grows with what is not on the disk yet.
 const UNFLUSHED_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -66,6 +67,7 @@ pub(crate) struct Fold {
     flushing: Option<JoinHandle<Result<(), Damage>>>,
     /// Said once: a log full of events from a newer version would fill the disk with complaints.
     has_complained: bool,
+    workshop: Workshop,
 }
 
 impl Fold {
@@ -89,7 +91,14 @@ impl Fold {
             unflushed_bytes: 0,
             flushing: None,
             has_complained: false,
+            workshop: Workshop::Threads,
         })
+    }
+
+    /// The same, whose flushes are made there.
+    pub(crate) fn working_in(mut self, workshop: Workshop) -> Fold {
+        self.workshop = workshop;
+        self
     }
 
     /// What it folds into.
@@ -152,6 +161,11 @@ impl Fold {
         self.working.pages.write(&mut batch);
         self.working.index.write(&mut batch);
         self.working.changes.drain_into(&mut batch);
+        if Sabotage::CheckpointOutsideBatch.is_on() {
+            let mut before = Batch::default();
+            before.put(key::CHECKPOINT.to_vec(), &self.checkpoint.encode());
+            self.apply(before)?;
+        }
         batch.put(key::CHECKPOINT.to_vec(), &self.checkpoint.encode());
         self.apply(batch)?;
         Ok(Committed {
@@ -198,6 +212,9 @@ impl Fold {
             return Ok(());
         }
         self.settle_flush()?;
+        if self.workshop == Workshop::Here {
+            return self.flush();
+        }
         let store = self.store.clone();
         let thread = std::thread::Builder::new().name("klatch-flush".into());
         let flushing = thread.spawn(move || guarded(|| store.flush()));

@@ -1,14 +1,18 @@
 //! One stretch of folding: the views are opened and held against the log, then a thread folds what a task follows, until
 //! the projector stops or a doubt comes up.
 
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use klatch_domain::{Epoch, Position, Seq};
 use klatch_eventlog::{FollowBatch, FollowError, FollowMarks, Log, MarkBatch, Stored};
 use klatch_service::traces;
 use klatch_wire::query::Phase;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
@@ -21,6 +25,7 @@ use crate::store::checkpoint::Checkpoint;
 use crate::store::digest::Digest;
 use crate::store::{Damage, Store, guarded};
 use crate::verify::VerifyError;
+use crate::workshop::Workshop;
 
 /// Pieces of work that wait for the fold's thread.
 const WORK_WAITING_MAX: usize = 16;
@@ -90,21 +95,21 @@ pub(crate) async fn fold_on(
     let marks_from = fold.marks_position();
     let (work, queue) = mpsc::channel(WORK_WAITING_MAX);
     let thread = Thread { fold, queue, board: Arc::clone(board), numbers: numbers.clone() };
-    let mut done = match thread.start() {
+    let mut done = match thread.start(config.workshop) {
         Ok(done) => done,
         Err(error) => return Ended::Unavailable(format!("no thread to fold on: {error}")),
     };
     let feeding = feed(config, log, from, marks_from, work);
     let ended = tokio::select! {
         // The thread ends by itself only by damage.
-        folded = &mut done => return folded.unwrap_or(Err(Damage::Panicked("the fold is gone".into()))).map_or_else(Ended::from, |()| Ended::Stopped),
+        folded = &mut done => return folded.map_or_else(Ended::from, |()| Ended::Stopped),
         damage = board.damaged() => Ended::from(damage),
         ended = feeding => ended,
         () = stop.cancelled() => Ended::Stopped,
     };
     // The feeding is dropped, and the queue's other end with it: the thread works off what waits there and ends.
     match (ended, done.await) {
-        (Ended::Stopped, Ok(Err(damage))) => Ended::from(damage),
+        (Ended::Stopped, Err(damage)) => Ended::from(damage),
         (ended, _) => ended,
     }
 }
@@ -114,20 +119,19 @@ async fn open(config: &Config, log: &Log, board: &Board, why: Option<String>) ->
     let epoch = log.refresh_epoch().await.map_err(unavailable)?;
     let end = log.last_seq().await.map_err(unavailable)?;
     let (dir, cache_bytes, hot_pages_bytes) = (config.dir.clone(), config.cache_bytes, config.hot_pages_bytes);
-    let opened = tokio::task::spawn_blocking(move || {
+    let opened = config.workshop.blocking(move || {
         let store = Store::open(&dir, cache_bytes)?;
         guarded(|| Ok((Checkpoint::read(&store)?, store)))
     });
-    let gone = |error: tokio::task::JoinError| Ended::Unavailable(error.to_string());
-    let (checkpoint, store) = opened.await.map_err(gone)?.map_err(Ended::from)?;
+    let (checkpoint, store) = opened.await.map_err(Ended::Unavailable)?.map_err(Ended::from)?;
     if let Some(checkpoint) = &checkpoint
         && let Some(doubt) = rebuild::assess(log, checkpoint).await.map_err(unavailable)?
     {
         return Err(Ended::Doubt(doubt));
     }
     let is_new = checkpoint.is_none();
-    let fold = tokio::task::spawn_blocking(move || guarded(|| Fold::open(store, epoch, hot_pages_bytes)));
-    let fold = fold.await.map_err(gone)?.map_err(Ended::from)?;
+    let fold = config.workshop.blocking(move || guarded(|| Fold::open(store, epoch, hot_pages_bytes)));
+    let fold = fold.await.map_err(Ended::Unavailable)?.map_err(Ended::from)?.working_in(config.workshop);
     let position = Position { epoch, seq: fold.checkpoint().seq };
     let rebuilding = is_new.then(|| why.unwrap_or_else(|| "there are no views yet".to_owned()));
     tracing::info!(seq = %position.seq, %end, %epoch, rebuilding = rebuilding.is_some(), "folds");
@@ -201,6 +205,9 @@ async fn lost(log: &Log, was: Epoch, error: FollowError) -> Ended {
     }
 }
 
+/// The fold at work, to its end.
+type Folding = Pin<Box<dyn Future<Output = Result<(), Damage>> + Send>>;
+
 struct Thread {
     fold: Fold,
     queue: mpsc::Receiver<Work>,
@@ -245,16 +252,23 @@ impl Pending {
 }
 
 impl Thread {
-    fn start(self) -> std::io::Result<oneshot::Receiver<Result<(), Damage>>> {
+    /// Begins to work: what is given back ends with the work, and where it works here, is the work.
+    fn start(self, workshop: Workshop) -> std::io::Result<Folding> {
+        if workshop == Workshop::Here {
+            let run = AssertUnwindSafe(self.run()).catch_unwind();
+            return Ok(Box::pin(run.map(|ran| ran.unwrap_or_else(|panic| Err(Damage::from_panic(panic.as_ref()))))));
+        }
         let (ended, done) = oneshot::channel();
+        let tokio = tokio::runtime::Handle::current();
         std::thread::Builder::new().name("klatch-fold".into()).spawn(move || {
             // Nobody waiting any more is no fault of the fold.
-            let _ = ended.send(guarded(|| self.run()));
+            let _ = ended.send(guarded(|| tokio.block_on(self.run())));
         })?;
-        Ok(done)
+        let gone = || Err(Damage::Panicked("the fold is gone".into()));
+        Ok(Box::pin(done.map(move |done| done.unwrap_or_else(|_| gone()))))
     }
 
-    fn run(mut self) -> Result<(), Damage> {
+    async fn run(mut self) -> Result<(), Damage> {
         let mut told = Instant::now();
         let mut pending: Option<Pending> = None;
         loop {
@@ -267,7 +281,7 @@ impl Thread {
                 self.tell_progress(&mut told);
                 continue;
             }
-            match self.queue.blocking_recv() {
+            match self.queue.recv().await {
                 Some(Work::Events { events, position, caught_up }) => {
                     let pending = pending.get_or_insert_with(|| Pending::nothing(position));
                     self.fold_events(events, pending)?;

@@ -20,11 +20,14 @@ mod lag;
 mod numbers;
 mod queries;
 mod rebuild;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod store;
 #[cfg(test)]
 mod tests;
 mod verify;
 mod views;
+mod workshop;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +41,7 @@ pub use rebuild::rebuild;
 pub use store::Damage;
 pub use store::checkpoint::SCHEMA;
 pub use verify::{Verdict, VerifyError, verify};
+pub use workshop::Workshop;
 
 use board::Board;
 use folding::Ended;
@@ -83,7 +87,7 @@ pub async fn run(
         // A log in memory has no one who could ask.
         None => None,
     };
-    let eraser = eraser::run(erasing, Arc::clone(&board), config.dir.clone(), numbers.clone(), shutdown.clone());
+    let eraser = eraser::run(erasing, Arc::clone(&board), config.clone(), numbers.clone(), shutdown.clone());
     let eraser = tokio::spawn(eraser);
     let departed = tokio::spawn(departed::forget(log.clone(), shutdown.clone()));
     let lag = lag::watch(log.clone(), Arc::clone(&board), numbers.clone());
@@ -114,7 +118,7 @@ async fn fold_for_ever(
     let mut pause = PAUSE;
     let mut why = None;
     loop {
-        let begun = std::time::Instant::now();
+        let begun = tokio::time::Instant::now();
         let ended = folding::fold_on(config, log, board, numbers, why.clone(), shutdown).await;
         if begun.elapsed() > STEADY {
             pause = PAUSE;
@@ -153,6 +157,6 @@ async fn start_over(config: &Config, log: &Log, board: &Board, doubt: &rebuild::
         log.renew_epoch().await.map_err(|error| error.to_string())?;
     }
     let (dir, bytes_max) = (config.dir.clone(), config.set_aside_bytes_max);
-    let moved = tokio::task::spawn_blocking(move || rebuild::set_aside(&dir, bytes_max)).await;
-    moved.map_err(|error| error.to_string())?.map_err(|error| format!("views can't be set aside: {error}"))
+    let moved = config.workshop.blocking(move || rebuild::set_aside(&dir, bytes_max)).await;
+    moved?.map_err(|error| format!("views can't be set aside: {error}"))
 }

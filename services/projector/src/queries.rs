@@ -4,13 +4,13 @@
 //! and the views are rebuilt; the asker gets `unavailable`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use async_nats::service::{Request, Service, ServiceExt};
 use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use klatch_domain::{Position, Seq, Timestamp};
+use klatch_domain::{Position, Seq};
 use klatch_eventlog::{Log, subject};
 use klatch_wire::Code;
 use klatch_wire::query::{
@@ -30,6 +30,7 @@ use crate::store::checkpoint::SCHEMA;
 use crate::store::{Damage, guarded};
 use crate::views::retention::Retention;
 use crate::views::{Failure, Reading, history, members, rooms, unread};
+use crate::workshop::Workshop;
 
 /// Left of the largest message that the broker takes: for headers, what surrounds the items, and one item on top.
 const BYTES_AROUND: usize = 128 * 1024;
@@ -49,6 +50,7 @@ pub(crate) struct Desk {
     reading: Arc<Semaphore>,
     bytes_max: usize,
     retention: Retention,
+    workshop: Workshop,
 }
 
 impl Desk {
@@ -64,6 +66,7 @@ impl Desk {
             reading: Arc::new(Semaphore::new(config.queries_in_flight_max.max(1))),
             bytes_max: payload_max.saturating_sub(BYTES_AROUND).max(BYTES_AROUND),
             retention: Retention { messages_max: config.history_messages_max, age_s_max: config.history_age_s_max },
+            workshop: config.workshop,
         }
     }
 
@@ -106,11 +109,11 @@ impl Desk {
         let reading = Reading {
             store,
             position: Position { epoch: state.epoch, seq: state.seq },
-            now: now(),
+            now: self.log.now(),
             bytes_max: self.bytes_max,
             retention: self.retention,
         };
-        let read = tokio::task::spawn_blocking(move || {
+        let read = self.workshop.blocking(move || {
             // A panic of sled is damage too; a refusal is none, and passes through.
             guarded(|| match view(&reading, &request) {
                 Err(Failure::Damaged(damage)) => Err(damage),
@@ -145,8 +148,7 @@ impl Desk {
         let to_erase = match state.store {
             None => 0,
             Some(store) => {
-                let count =
-                    tokio::task::spawn_blocking(move || guarded(|| eraser::waiting(&store, ORDERS_COUNTED_MAX)));
+                let count = self.workshop.blocking(move || guarded(|| eraser::waiting(&store, ORDERS_COUNTED_MAX)));
                 count.await.map_err(|_| unavailable())?.map_err(|damage| self.report(state.generation, damage))?
             }
         };
@@ -183,11 +185,6 @@ fn json<R, A: Serialize>(
     view: impl FnOnce(&Reading, &R) -> Result<A, Failure>,
 ) -> impl FnOnce(&Reading, &R) -> Result<Vec<u8>, Failure> {
     move |reading, request| encode(&view(reading, request)?)
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The service, answering.

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::broker::{Write, WriteError};
 use crate::error::AppendError;
 use crate::log::Log;
+use crate::sabotage::Sabotage;
 use crate::streams::Stream;
 use crate::subject;
 
@@ -110,10 +111,11 @@ impl Decision {
 
 impl From<Entry> for Write {
     fn from(entry: Entry) -> Self {
+        let guard = entry.guard.filter(|_| !Sabotage::UnguardedAppend.is_on());
         Write {
             subject: subject::event(&entry.address),
             payload: entry.payload,
-            guard: entry.guard.map(|guard| (subject::event(&guard.address), guard.expected)),
+            guard: guard.map(|guard| (subject::event(&guard.address), guard.expected)),
             id: entry.id,
             ..Write::default()
         }

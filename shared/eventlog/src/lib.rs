@@ -20,6 +20,7 @@
 
 mod append;
 mod broker;
+mod clock;
 mod consumers;
 mod epoch;
 mod error;
@@ -35,12 +36,14 @@ mod presence;
 mod push;
 mod queue;
 mod read;
+mod sabotage;
 mod seen;
 mod stored;
 mod streams;
 pub mod subject;
 
 pub use append::{Append, ENTRIES_MAX, Entry, Outcome};
+pub use clock::Clock;
 pub use consumers::{Consumer, WebhookName};
 pub use error::{AppendError, EraseError, FollowError, LostWhy, OpenError, QueryError, ReadError};
 pub use follow::{Follow, FollowBatch, FollowMarks, MarkBatch};
@@ -52,6 +55,7 @@ pub use options::{Credentials, Missing, Options, Tls};
 pub use presence::{EdgeId, LeaseEvent, Presence, Renewal};
 pub use push::trace_of_job;
 pub use read::Range;
+pub use sabotage::Sabotage;
 pub use seen::Seen;
 pub use stored::Stored;
 pub use streams::Stream;

@@ -65,7 +65,19 @@ impl Log {
 
     /// A log in memory, with limits of its own.
     pub fn memory_with(options: Options) -> Log {
-        let memory = Memory::new(options.live_buffered_max);
+        let memory = Memory::new(options.live_buffered_max, options.clock);
+        Log::over_memory(memory, options)
+    }
+
+    /// Another connection to the same log in memory, as another process has one; none to a real log.
+    pub fn beside(&self) -> Option<Log> {
+        match self.broker() {
+            Broker::JetStream(_) => None,
+            Broker::Memory(memory) => Some(Log::over_memory(memory.clone(), self.options().clone())),
+        }
+    }
+
+    fn over_memory(memory: Memory, options: Options) -> Log {
         let epoch = memory.epoch();
         Log::start(Broker::Memory(memory), options, Life { epoch, gone: false })
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::streams::Stream;
 
 /// How to prove to the server who we are.
@@ -98,6 +99,8 @@ pub struct Options {
     pub live_check_every: Duration,
     /// How long a live room may try to fill a gap before it says that it is lost.
     pub fill_deadline: Duration,
+    /// What time it is for everybody who has the log.
+    pub clock: Clock,
 }
 
 impl Default for Options {
@@ -121,6 +124,7 @@ impl Default for Options {
             live_buffered_max: 8_192,
             live_check_every: Duration::from_secs(30),
             fill_deadline: Duration::from_secs(30),
+            clock: Clock::Wall,
         }
     }
 }

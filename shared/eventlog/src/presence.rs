@@ -34,7 +34,12 @@ pub struct EdgeId(Arc<str>);
 impl EdgeId {
     /// A new one: never the same twice.
     pub fn fresh() -> Self {
-        EdgeId(Uuid::now_v7().simple().to_string().into())
+        EdgeId::of(Uuid::now_v7())
+    }
+
+    /// One by an id that is no other edge's.
+    pub fn of(id: Uuid) -> Self {
+        EdgeId(id.simple().to_string().into())
     }
 
     /// Reads one: 1 to 64 characters of `[A-Za-z0-9_-]`, fit for a subject as they are.

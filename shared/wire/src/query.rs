@@ -119,7 +119,7 @@ pub struct RoomsRequest {
     /// Wait until the projector has folded up to here.
     #[serde(default)]
     pub min_seq: Seq,
-    /// Wait until it has folded the marks up to here, in the sequences of their own stream.
+    /// Wait until the projector has folded the marks up to here, a sequence of their own stream.
     #[serde(default)]
     pub min_mark: Seq,
 }

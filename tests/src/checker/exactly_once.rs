@@ -233,7 +233,7 @@ fn judge_pages(run: &Run<'_>, sends: &BTreeMap<Send, Tries<'_>>, found: &mut Vec
         let of_room = acknowledged.entry(&send.room).or_default();
         of_room.extend(tries.acknowledged.first().map(|ack| (send, *ack)));
     }
-    for page in run.pages() {
+    for page in run.pages().filter(|page| !run.ledger.was_wiped(&page.at.epoch)) {
         let (Some((from, to)), Some(acknowledged)) = (page.covers(), acknowledged.get(page.room)) else { continue };
         let log = run.ledger.log(&page.at.epoch, page.room);
         let floor = log.map_or(Seq(0), |log| log.floor(page.person, page.at.seq));

@@ -160,6 +160,11 @@ impl<'h> Ledger<'h> {
         self.lives.iter().map(|(&epoch, life)| (epoch, life))
     }
 
+    /// Whether the operator ended any life.
+    pub fn is_partly_wiped(&self) -> bool {
+        !self.wiped.is_empty()
+    }
+
     /// Whether the operator ended that life.
     pub fn was_wiped(&self, epoch: &Epoch) -> bool {
         self.wiped.contains(epoch)

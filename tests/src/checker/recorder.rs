@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use super::history::{Answer, Command, Entry, History, Observation};
 use super::name::{CallId, Edge, Moment, Person, Session};
 
-/// Notes what happens, in the order of real time.
+/// Notes what happens, in the order of time: real time, or Tokio's where that is paused.
 ///
 /// Noting is a push under a lock, some hundred nanoseconds: it never waits for disk or network, so that it does not
 /// slow a race down which it is to show.

@@ -87,7 +87,8 @@ impl<'h> Run<'h> {
             session: attachment.session,
             person: attachment.person,
             room: attachment.room,
-            which: Which::Newest,
+            // The newest up to where it joined: what is younger came live.
+            which: Which::Before(Seq(attachment.joined.at.seq.0 + 1)),
             asked: attachment.asked,
             at: &attachment.joined.at,
             items: &attachment.joined.events,

@@ -79,6 +79,9 @@ pub fn judge(run: &Run<'_>) -> Vec<Violation> {
             found.push(Violation::Negative { person: shown.person.clone(), room: room.clone(), unread: *unread });
             continue;
         }
+        if run.ledger.is_partly_wiped() {
+            continue;
+        }
         let marks = Marks::of(run, &shown);
         if marks.least == marks.most {
             let place = (shown.person, room, *at, marks.least);
@@ -182,6 +185,9 @@ fn count(log: &Log<'_>, shown: &Shown<'_>, marks: &Marks) -> (i64, i64) {
 /// The room's log in the one life of the stream that holds it. A list of rooms names no epoch: over a wiped stream nothing
 /// is judged.
 fn log_of<'r, 'h>(run: &'r Run<'h>, room: &Room) -> Option<(&'h Epoch, &'r Log<'h>)> {
+    if run.ledger.is_partly_wiped() {
+        return None;
+    }
     let mut logs = run
         .ledger
         .lives()

@@ -2,15 +2,13 @@
 
 use klatch_domain::authority::may_read;
 use klatch_domain::commands::Command;
-use klatch_domain::{Address, ClientId, HistoryFrom, MessageId, Position, RoomId, RoomInfo, Seq};
+use klatch_domain::{ClientId, HistoryFrom, MessageId, Position, RoomId, RoomInfo, Seq};
 use klatch_wire::Code;
 use klatch_wire::native::request::{InRoom, Join};
 use klatch_wire::native::server::{Failure, Joined, RoomState};
 use klatch_wire::query::{HistoryRequest, HistoryResponse, MemberRequest, MemberResponse, Window, name};
 use serde_json::value::RawValue;
 use std::sync::Arc;
-use std::time::Duration;
-use uuid::Uuid;
 
 use super::Session;
 use crate::act::{Key, unreadable};
@@ -19,9 +17,6 @@ use crate::resume;
 use crate::room::{Captured, Room, member_state};
 use crate::standing::{Freshness, room_info};
 use crate::token::Person;
-
-/// An edge hears of what was said within milliseconds; one that takes longer than this has trouble with its network.
-const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
 
 /// What `chat.joined` shows of the timeline.
 struct Shown {
@@ -36,11 +31,11 @@ impl Session {
         self.make_place(&join.room_id)?;
         self.charge_first_join(person, &join.room_id).await?;
         let room = self.hub.interest.open(&join.room_id).await.map_err(unreadable)?;
-        self.catch_up(&room, &join).await?;
         // Listening begins before the standing is settled: a removal between the two is heard, not missed.
-        let captured = room.capture(self.listener(person), join.since.map(|since| since.seq));
-        match self.joined(person, &room, &captured, &join).await {
+        let mut captured = room.capture(self.listener(person), join.since.map(|since| since.seq));
+        match self.joined(person, &room, &mut captured, &join).await {
             Ok(joined) => {
+                room.has_up_to(self.id, captured.position);
                 room.release(self.id, self.voice.joined(&joined));
                 self.rooms.insert(join.room_id.clone(), room);
                 Ok(Position { epoch: captured.epoch, seq: captured.position })
@@ -51,19 +46,6 @@ impl Session {
                 Err(failure)
             }
         }
-    }
-
-    /// Waits until the room has come to where the client was: through another edge it may have heard more than this one has
-    /// yet. If this takes too long, it is told that it can't resume here ([`resume`]).
-    async fn catch_up(&self, room: &Room, join: &Join) -> Result<(), Failure> {
-        let here = room.position();
-        let Some(since) = join.since.filter(|since| since.epoch == here.epoch && since.seq > here.seq) else {
-            return Ok(());
-        };
-        let timeline = Address::Timeline(room.id.clone());
-        let last = self.hub.log.last(&timeline).await.map_err(unreadable)?.map_or(Seq::ZERO, |last| last.seq);
-        room.reach(since.seq.min(last), CATCH_UP_WITHIN).await;
-        Ok(())
     }
 
     /// Listens to a room without becoming a member, also to one that nobody has made yet.
@@ -99,15 +81,16 @@ impl Session {
     pub(crate) async fn become_member(&mut self, id: &RoomId) -> Result<(), Failure> {
         let Some(person) = self.person().cloned() else { return Ok(()) };
         self.charge_first_join(&person, id).await?;
-        self.act_join(&person, id).await
+        self.act_join(&person, id).await.map(drop)
     }
 
-    async fn act_join(&self, person: &Person, id: &RoomId) -> Result<(), Failure> {
+    /// Where the membership stands that they have then.
+    async fn act_join(&self, person: &Person, id: &RoomId) -> Result<Seq, Failure> {
         let create_on_join = self.hub.config.rooms.create_on_join;
         let command = Command::Join(klatch_domain::commands::Join { room_id: id.clone(), create_on_join });
-        let fresh = ClientId::unique(Uuid::now_v7());
+        let fresh = ClientId::unique(self.hub.log.fresh_id());
         let key = Key::Fresh(MessageId::derive(id, &person.user_id, &fresh, b"join"));
-        self.hub.act(&person.actor(), &command, &key).await.map(drop)
+        self.hub.act(&person.actor(), &command, &key).await.map(|done| done.seq)
     }
 
     /// Stays in a room for the others to see, and hears nothing more of it.
@@ -159,6 +142,7 @@ impl Session {
             username: person.username.clone(),
             outbox: self.outbox.clone(),
             voice: self.voice,
+            has_up_to: Seq::ZERO,
         }
     }
 
@@ -166,11 +150,14 @@ impl Session {
         &self,
         person: &Person,
         room: &Arc<Room>,
-        captured: &Captured,
+        captured: &mut Captured,
         join: &Join,
     ) -> Result<Joined, Failure> {
         let hub = &self.hub;
-        self.act_join(person, &join.room_id).await?;
+        // What was there before they were a member is not told them live: it is theirs to read, or not.
+        let joined_at = self.act_join(person, &join.room_id).await?;
+        captured.reach(joined_at);
+        room.has_up_to(self.id, joined_at);
         room.enter(self.id, &person.user());
         let info = match room.info().and_then(|known| known.value) {
             Some(info) => info,
@@ -178,6 +165,10 @@ impl Session {
         };
         let own = hub.standings.of(&room.id, &person.user_id, Freshness::Cached).await.map_err(unreadable)?;
         let shown = self.shown(person, room, &info, captured, join).await;
+        if let (Some(since), Some(true)) = (join.since, shown.recovered) {
+            // They come from an edge that was ahead of this one.
+            captured.reach(since.seq);
+        }
         let presence = room.presence(Some(&person.user_id));
         Ok(Joined {
             room_id: room.id.clone(),
@@ -199,8 +190,8 @@ impl Session {
         if let Some(since) = join.since
             && self.may_resume(person, room, info, since).await
         {
-            let hub = &self.hub;
-            let events = resume::events_since(&hub.log, &room.id, captured, since, &hub.config.limits).await;
+            let (hub, end) = (&self.hub, captured.position.max(self.hub.seen()));
+            let events = resume::events_since(&hub.log, &room.id, captured, since, end, &hub.config.limits).await;
             if let Some(events) = events.and_then(raw) {
                 let more = since.seq > Seq::ZERO;
                 return Shown { recovered: Some(true), events, more, history_ready: true };

@@ -20,7 +20,7 @@ impl Session {
         id: Option<ClientId>,
     ) -> Result<Stored, Failure> {
         let actor = person.actor();
-        let unique = || ClientId::unique(Uuid::now_v7());
+        let unique = || ClientId::unique(self.hub.log.fresh_id());
         let key = if id.is_some() { Key::Chosen } else { Key::Fresh };
         let (command, message_id) = translate(request, &actor, person, &id.unwrap_or_else(unique))?;
         let key = key(message_id);

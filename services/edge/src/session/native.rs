@@ -5,7 +5,6 @@ use klatch_domain::ClientId;
 use klatch_wire::ShownLimits;
 use klatch_wire::native::ClientFrame;
 use klatch_wire::native::server::{self, Retry, Welcome};
-use uuid::Uuid;
 
 use super::{Identity, Session};
 use crate::socket::frame;
@@ -15,7 +14,7 @@ impl Session {
     pub(crate) fn welcome(&self) {
         let Identity::Known { person, .. } = &self.identity else { return };
         let welcome = Welcome {
-            session_id: Uuid::now_v7().to_string(),
+            session_id: self.hub.log.fresh_id().to_string(),
             user: person.user(),
             limits: ShownLimits::from(&self.hub.config.limits),
             server_time: self.hub.now(),

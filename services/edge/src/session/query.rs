@@ -21,9 +21,10 @@ impl Session {
     }
 
     /// With counts from every mark that was acknowledged before, on any device and any edge: whichever projector answers
-    /// must have come to where the marks end now, and one that can't says so rather than count from an older mark.
+    /// must have come to where the marks end now. While the log can't say where that is, at least those that were
+    /// acknowledged here.
     pub(super) async fn list_rooms(&mut self, person: &Person, rooms: Rooms) -> Result<RoomsResponse, Failure> {
-        let min_mark = self.hub.log.last_mark().await.map_err(unreadable)?;
+        let min_mark = self.hub.log.last_mark().await.unwrap_or_else(|_| self.hub.marked());
         let request = RoomsRequest {
             asker: person.user_id.clone(),
             limit: self.hub.page_limit(rooms.limit),
@@ -64,6 +65,7 @@ impl Session {
             tracing::warn!(%error, "can't store a mark");
             Failure::new(Code::Unavailable, "the mark was not stored: try again")
         })?;
+        self.hub.saw_mark(marked.seq);
         self.settle_mark(&marked).await;
         let Marks { delivered, read } = marked.marks;
         Ok(Reply::Marked(Receipt { room_id: marked.room, user_id: marked.user, delivered, read }))

@@ -80,6 +80,8 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Damage>) -> Result<T, 
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     db: sled::Db,
+    #[cfg(feature = "simulation")]
+    dir: std::path::PathBuf,
 }
 
 /// A row's content, its checksum passed.
@@ -148,7 +150,11 @@ impl Store {
         guarded(|| {
             let config = sled::Config::new().path(dir).cache_capacity(cache_bytes);
             // Flushing is the fold's business: after so many bytes, and when it has nothing to do.
-            Ok(Store { db: config.flush_every_ms(None).open()? })
+            Ok(Store {
+                db: config.flush_every_ms(None).open()?,
+                #[cfg(feature = "simulation")]
+                dir: dir.to_owned(),
+            })
         })
     }
 
@@ -180,7 +186,10 @@ impl Store {
 
     /// Applies a batch: readers see all of it or nothing, and so does whoever opens the files after a crash.
     pub(crate) fn apply(&self, batch: Batch) -> Result<(), Damage> {
-        Ok(self.db.apply_batch(batch.batch)?)
+        self.db.apply_batch(batch.batch)?;
+        #[cfg(feature = "simulation")]
+        crate::simulation::written(&self.dir, self)?;
+        Ok(())
     }
 
     /// Stores another row's bytes under a key, as damage would.

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use klatch_domain::{Event, MessageDeleted, MessageEdited, MessageId, MessageSent, RoomId, Seq};
-use klatch_eventlog::Stored;
+use klatch_eventlog::{Sabotage, Stored};
 use klatch_wire::query::{HISTORY_BYTES_MAX, HISTORY_ITEMS_MAX, HistoryRequest, Window};
 use serde_json::value::RawValue;
 
@@ -134,7 +134,9 @@ fn deleted(working: &mut Working, stored: &Stored, deletion: &MessageDeleted) ->
         working.digest.remove(digest(room, before.seq, &before.body));
         working.erase(room, &deletion.message_id, before.seq);
         for trace in working.changes.keys(&key::traces(room, before.seq))? {
-            working.erase(room, &deletion.message_id, key::trailing_seq(&trace));
+            if !Sabotage::EraserMissesEdits.is_on() {
+                working.erase(room, &deletion.message_id, key::trailing_seq(&trace));
+            }
             working.changes.remove(trace);
         }
         if before.seq != place {

@@ -29,7 +29,7 @@ pub enum LiveEvent {
     Timeline {
         /// Its sequence.
         seq: Seq,
-        /// The timeline's previous sequence, as the stream says; where a gap was filled, the one given out before.
+        /// The sequence of the timeline event given out before, or where the room stood at the beginning.
         prev: Seq,
         /// Where its writer stood in a trace; none while no spans are collected here.
         trace: Option<Traceparent>,

@@ -17,6 +17,7 @@ use crate::broker::{Ear, Record};
 use crate::epoch::Life;
 use crate::error::{LostWhy, ReadError};
 use crate::log::Log;
+use crate::sabotage::Sabotage;
 use crate::stored::Stored;
 use crate::streams::Stream;
 use crate::subject::{self, Tail};
@@ -48,6 +49,8 @@ pub struct LiveRoom {
     ready: VecDeque<LiveEvent>,
     /// The last timeline event given out.
     given: Seq,
+    /// The last one that was given out, or waits to be.
+    queued: Seq,
     /// Up to here was read, not heard: what comes of it later is no repeat.
     filled: Seq,
     gap: Option<Gap>,
@@ -91,6 +94,7 @@ impl Log {
             newest,
             ready: VecDeque::new(),
             given: position,
+            queued: position,
             filled: position,
             gap: None,
             doubt: None,
@@ -179,7 +183,8 @@ impl LiveRoom {
     fn hear_timeline(&mut self, record: Record) {
         self.log.broker().signals().count(|numbers| numbers.heard(record.at));
         match self.chain.judge(record.seq, record.prev) {
-            Heard::Next => self.push(record.seq, record.prev, record.trace, record.payload),
+            Heard::Next => self.push(record.seq, record.trace, record.payload),
+            Heard::Gap if Sabotage::NoGapFill.is_on() => self.push(record.seq, record.trace, record.payload),
             Heard::Gap => self.gap_up_to(record.seq),
             Heard::Old if record.seq <= self.filled => {}
             // A repeat, most likely; but a recreated stream's sequences look like this too.
@@ -192,7 +197,9 @@ impl LiveRoom {
         self.ready.push_back(LiveEvent::Info(Stored::at(Address::Info(self.room.clone()), record)));
     }
 
-    fn push(&mut self, seq: Seq, prev: Seq, trace: Option<Traceparent>, payload: bytes::Bytes) {
+    /// Its predecessor is the event that is given out before it. What the stream names may have been erased unheard.
+    fn push(&mut self, seq: Seq, trace: Option<Traceparent>, payload: bytes::Bytes) {
+        let prev = std::mem::replace(&mut self.queued, seq);
         self.ready.push_back(LiveEvent::Timeline { seq, prev, trace, payload });
         self.advance(seq);
     }
@@ -240,7 +247,7 @@ impl LiveRoom {
             numbers.gaps_filled.inc_by(range.complete.into());
         });
         for stored in range.events {
-            self.push(stored.seq, self.chain.position(), stored.trace, stored.payload);
+            self.push(stored.seq, stored.trace, stored.payload);
         }
         if range.complete {
             self.advance(gap.up_to);

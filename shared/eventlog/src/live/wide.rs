@@ -21,6 +21,11 @@ pub struct LiveLeases {
 }
 
 impl Log {
+    /// What was heard tells that something before it was not: all live rooms are compared with the stream soon.
+    pub fn compare_soon(&self) {
+        self.patrol().look();
+    }
+
     /// Every member event from now on.
     pub async fn live_members(&self) -> Result<LiveMembers, ReadError> {
         Ok(LiveMembers { ear: self.hear(subject::LIVE_MEMBERS).await? })

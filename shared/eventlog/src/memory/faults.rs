@@ -2,25 +2,49 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use klatch_domain::Epoch;
 use uuid::Uuid;
 
-use super::{Shared, State};
+use super::{Shared, State, Weather};
 use crate::broker::Record;
 use crate::error::{QueryError, ReadError};
 use crate::streams::Stream;
 use crate::subject;
 
+/// What a query comes to, in time.
+type Answering = Pin<Box<dyn Future<Output = Result<Bytes, QueryError>> + Send>>;
+
 /// Answers a query.
 #[derive(Clone)]
-pub(super) struct Answer(Arc<dyn Fn(Bytes) -> Result<Bytes, QueryError> + Send + Sync>);
+pub(super) struct Answer {
+    by: u64,
+    answer: Arc<dyn Fn(Bytes) -> Answering + Send + Sync>,
+}
 
 impl Answer {
-    pub(super) fn to(&self, payload: Bytes) -> Result<Bytes, QueryError> {
-        (self.0)(payload)
+    pub(super) fn to(&self, payload: Bytes) -> Answering {
+        (self.answer)(payload)
+    }
+}
+
+/// Answers queries for as long as it is held.
+#[must_use]
+#[derive(Debug)]
+pub struct Responder {
+    shared: Weak<Shared>,
+    number: u64,
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.upgrade() {
+            let mut state = shared.state();
+            state.answers.values_mut().for_each(|answers| answers.retain(|answer| answer.by != self.number));
+        }
     }
 }
 
@@ -153,7 +177,7 @@ impl Faults {
             let mut state = self.shared.state();
             let fresh = State::new(std::mem::take(&mut state.ears));
             let old = std::mem::replace(&mut *state, fresh);
-            state.answers = old.answers;
+            (state.answers, state.responders, state.weather) = (old.answers, old.responders, old.weather);
         }
         self.shared.moved();
     }
@@ -168,9 +192,36 @@ impl Faults {
         self.shared.signals.disrupted();
     }
 
+    /// What goes wrong by chance from now on.
+    pub fn weather(&self, weather: Weather) {
+        self.shared.state().weather = weather;
+    }
+
     /// Answers a query from now on.
     pub fn answer(&self, query: &str, answer: impl Fn(Bytes) -> Result<Bytes, QueryError> + Send + Sync + 'static) {
-        let subject = subject::query(query);
-        self.shared.state().answers.insert(subject, Answer(Arc::new(answer)));
+        let answer = move |payload| -> Answering { Box::pin(std::future::ready(answer(payload))) };
+        let answers = vec![Answer { by: 0, answer: Arc::new(answer) }];
+        self.shared.state().answers.insert(subject::query(query), answers);
+    }
+
+    /// Answers these queries, which it is given by their names, beside whoever else does.
+    pub fn respond<A>(
+        &self,
+        queries: &[&'static str],
+        answer: impl Fn(&'static str, Bytes) -> A + Clone + Send + Sync + 'static,
+    ) -> Responder
+    where
+        A: Future<Output = Result<Bytes, QueryError>> + Send + 'static,
+    {
+        let mut state = self.shared.state();
+        state.responders += 1;
+        let number = state.responders;
+        for &query in queries {
+            let answer = answer.clone();
+            let answer = move |payload| -> Answering { Box::pin(answer(query, payload)) };
+            let answers = state.answers.entry(subject::query(query)).or_default();
+            answers.push(Answer { by: number, answer: Arc::new(answer) });
+        }
+        Responder { shared: Arc::downgrade(&self.shared), number }
     }
 }

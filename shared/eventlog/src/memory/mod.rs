@@ -8,6 +8,7 @@ mod ear;
 mod faults;
 mod feed;
 mod store;
+mod weather;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::broker::{Ack, Page, Record, Signals, Status, Write, WriteError};
+use crate::clock::Clock;
 use crate::error::{EraseError, QueryError, ReadError};
 use crate::streams::Stream;
 use crate::subject;
@@ -28,8 +30,9 @@ use faults::Planned;
 use store::Store;
 
 pub(crate) use ear::Ear;
-pub use faults::{Delivery, Faults, WriteFault};
+pub use faults::{Delivery, Faults, Responder, WriteFault};
 pub(crate) use feed::Feed;
+pub use weather::Weather;
 
 /// As a server with its default `max_payload` of 1 MiB, less what headers may take.
 const PAYLOAD_BYTES_MAX: usize = (1 << 20) - 2_048;
@@ -44,6 +47,7 @@ pub(crate) struct Memory {
 struct Shared {
     state: Mutex<State>,
     signals: Signals,
+    clock: Clock,
     /// Moves with every write and every recreation: what feeds wait for.
     changed: watch::Sender<u64>,
 }
@@ -56,7 +60,9 @@ struct State {
     stores: [Store; Stream::ALL.len()],
     ears: Ears,
     planned: Planned,
-    answers: HashMap<String, faults::Answer>,
+    weather: Weather,
+    answers: HashMap<String, Vec<faults::Answer>>,
+    responders: u64,
 }
 
 impl State {
@@ -67,7 +73,9 @@ impl State {
             stores: Stream::ALL.map(Store::new),
             ears,
             planned: Planned::default(),
+            weather: Weather::default(),
             answers: HashMap::new(),
+            responders: 0,
         }
     }
 
@@ -95,8 +103,9 @@ impl Shared {
         };
         record.subject = format!("chat.live.{tail}").into();
         let deliveries = state.planned.deliver(record);
+        let weather = state.weather;
         for record in deliveries {
-            if state.ears.tell(&record) {
+            if state.ears.tell(&record, &weather) {
                 self.signals.disrupted();
             }
         }
@@ -105,9 +114,10 @@ impl Shared {
 
 impl Memory {
     /// `buffered_max` messages wait in each ear until they are taken; what comes on top is dropped.
-    pub(crate) fn new(buffered_max: usize) -> Self {
+    pub(crate) fn new(buffered_max: usize, clock: Clock) -> Self {
         let state = State::new(Ears::new(buffered_max));
-        let shared = Shared { state: Mutex::new(state), signals: Signals::default(), changed: watch::Sender::new(0) };
+        let (state, signals, changed) = (Mutex::new(state), Signals::default(), watch::Sender::new(0));
+        let shared = Shared { state, signals, clock, changed };
         Memory { shared: Arc::new(shared) }
     }
 
@@ -125,13 +135,17 @@ impl Memory {
 
     /// Lets others run, as a real broker's round trip does.
     async fn round_trip(&self) {
-        tokio::task::yield_now().await;
+        let way = self.shared.state().weather.way();
+        if way.is_zero() { tokio::task::yield_now().await } else { tokio::time::sleep(way).await }
     }
 
     async fn read<T>(&self, read: impl FnOnce(&mut State) -> T) -> Result<T, ReadError> {
         self.round_trip().await;
         let mut state = self.shared.state();
         state.planned.read()?;
+        if state.weather.read_fails() {
+            return Err(ReadError::Unavailable("bad weather".to_owned()));
+        }
         Ok(read(&mut state))
     }
 
@@ -139,7 +153,7 @@ impl Memory {
         self.round_trip().await;
         let lose_answer = {
             let mut state = self.shared.state();
-            match state.planned.write(stream) {
+            match state.planned.write(stream).or_else(|| state.weather.write()) {
                 None => false,
                 Some(WriteFault::LoseAnswer) => true,
                 Some(WriteFault::Busy) => return Err(WriteError::Busy),
@@ -148,6 +162,9 @@ impl Memory {
             }
         };
         let ack = self.store(stream, writes)?;
+        if !self.shared.state().weather.way().is_zero() {
+            self.round_trip().await;
+        }
         if lose_answer { Err(WriteError::Unclear("as planned".to_owned())) } else { Ok(ack) }
     }
 
@@ -160,11 +177,11 @@ impl Memory {
         if let Some(known) = store.check(writes)? {
             return Ok(Ack { seq: known, duplicate: true });
         }
-        let records: Vec<Record> = writes.iter().map(|write| store.put(write)).collect();
+        let records: Vec<Record> = writes.iter().map(|write| store.put(write, self.shared.clock.now())).collect();
         let seq = records.last().map_or(Seq::ZERO, |record| record.seq);
         for (record, write) in records.into_iter().zip(writes) {
             if let Some(ttl) = write.ttl {
-                self.expire_after(stream, &record, ttl, write.tombstone);
+                self.expire_after(&state, stream, &record, ttl, write.tombstone);
             }
             self.shared.publish(&mut state, record);
         }
@@ -174,20 +191,21 @@ impl Memory {
     }
 
     /// The server's own rule: whole seconds, and a marker unless it was a tombstone.
-    fn expire_after(&self, stream: Stream, record: &Record, ttl: Duration, tombstone: bool) {
+    fn expire_after(&self, state: &State, stream: Stream, record: &Record, ttl: Duration, tombstone: bool) {
         let shared: Weak<Shared> = Arc::downgrade(&self.shared);
+        let incarnation = state.incarnation;
         let (subject, seq) = (record.subject.clone(), record.seq);
         let ttl = Duration::from_secs_f64(ttl.as_secs_f64().ceil().max(1.0));
         tokio::spawn(async move {
             tokio::time::sleep(ttl).await;
             let Some(shared) = shared.upgrade() else { return };
             let mut state = shared.state();
+            if state.incarnation != incarnation {
+                return;
+            }
             if state.store(stream).expire(&subject, seq) && !tombstone {
-                let marker = state.store(stream).put(&Write {
-                    subject: subject.as_str().to_owned(),
-                    tombstone: true,
-                    ..Write::default()
-                });
+                let write = Write { subject: subject.as_str().to_owned(), tombstone: true, ..Write::default() };
+                let marker = state.store(stream).put(&write, shared.clock.now());
                 shared.publish(&mut state, marker);
             }
             drop(state);
@@ -223,7 +241,7 @@ impl Memory {
         self.read(|state| {
             let mut page = Page::default();
             let mut bytes = 0;
-            let lags = state.planned.lags();
+            let lags = state.planned.lags() || state.weather.lags();
             let store = state.store(stream);
             let end = if lags { store.last_seq() } else { store.last_seq().next() };
             for record in store.from(subject, from).take_while(|record| record.seq < end) {
@@ -272,7 +290,7 @@ impl Memory {
             payload,
         };
         self.round_trip().await;
-        if self.shared.state().ears.tell(&record) {
+        if self.shared.state().ears.tell(&record, &Weather::default()) {
             self.shared.signals.disrupted();
         }
     }
@@ -281,10 +299,19 @@ impl Memory {
         Feed::new(Arc::clone(&self.shared), stream, after)
     }
 
-    pub(crate) async fn request(&self, subject: String, payload: Bytes, _: Duration) -> Result<Bytes, QueryError> {
+    pub(crate) async fn request(&self, subject: String, payload: Bytes, within: Duration) -> Result<Bytes, QueryError> {
         self.round_trip().await;
-        let answer = self.shared.state().answers.get(&subject).cloned();
-        answer.ok_or(QueryError::NoResponder)?.to(payload)
+        let answer = {
+            let state = self.shared.state();
+            let answers = state.answers.get(&subject).map(Vec::as_slice).unwrap_or_default();
+            match answers {
+                [] => return Err(QueryError::NoResponder),
+                [only] => only.clone(),
+                // As the members of a queue group: any one of them.
+                several => several[rand::random_range(0..several.len())].clone(),
+            }
+        };
+        tokio::time::timeout(within, answer.to(payload)).await.unwrap_or(Err(QueryError::TimedOut))
     }
 
     pub(crate) async fn erase(&self, stream: Stream, seq: Seq) -> Result<(), EraseError> {

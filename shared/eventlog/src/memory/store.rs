@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use klatch_domain::{MessageId, Seq, Timestamp};
-use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::broker::{Record, Write, WriteError};
@@ -85,14 +84,14 @@ impl Store {
         self.ids.clear();
     }
 
-    pub(super) fn put(&mut self, write: &Write) -> Record {
+    pub(super) fn put(&mut self, write: &Write, at: Timestamp) -> Record {
         let prev = self.last_of(&write.subject);
         self.last_seq = self.last_seq.next();
         let record = Record {
             subject: write.subject.as_str().into(),
             seq: self.last_seq,
             prev,
-            at: Timestamp::from(OffsetDateTime::now_utc()),
+            at,
             id: write.id.clone(),
             trace: write.trace,
             removal: write.tombstone,

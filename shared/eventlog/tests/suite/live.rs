@@ -180,6 +180,27 @@ async fn a_dropped_last_event_is_found_by_the_next_comparison() {
     assert!(matches!(next(&mut live).await, LiveEvent::Info(stored) if words(&stored.payload) == "info"));
 }
 
+/// What was neither heard nor, when it was looked for, there any more is nobody's predecessor.
+#[tokio::test]
+async fn an_event_that_was_erased_unheard_is_not_named_by_the_next_one() {
+    let ground = Ground::memory_with(Options { live_check_every: Duration::from_millis(50), ..options("") });
+    let (log, room) = (&ground.log, room("r"));
+    let mut live = log.live_room(&room).await.unwrap();
+    let first = say(log, &room, "heard").await;
+    let (seq, prev, _) = next_timeline(&mut live).await;
+    assert_eq!((seq, prev), (first, Seq::ZERO));
+    ground.faults().deliver([Delivery::Drop]);
+    let unheard = say(log, &room, "not heard").await;
+    log.erase(unheard).await.unwrap();
+    ground.faults().deliver([Delivery::Drop]);
+    let second = say(log, &room, "not heard either, but there").await;
+    let (seq, prev, _) = next_timeline(&mut live).await;
+    assert_eq!((seq, prev), (second, first));
+    let third = say(log, &room, "heard again").await;
+    let (seq, prev, _) = next_timeline(&mut live).await;
+    assert_eq!((seq, prev), (third, second));
+}
+
 #[tokio::test]
 async fn after_a_disruption_rooms_are_compared_at_once() {
     let ground = Ground::memory_with(Options { live_check_every: Duration::from_secs(3_600), ..options("") });
