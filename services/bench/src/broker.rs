@@ -9,9 +9,11 @@ use crate::{port, wait};
 
 const UP_WITHIN: Duration = Duration::from_secs(60);
 
-/// The shipped configuration.
+/// The shipped configuration, but that nobody is asked who they are: every side of a row connects alike.
 const CONFIG: &str = include_str!("../../../nats/broker.conf");
 const SYNC_ALWAYS: &str = "sync_interval: always";
+/// What it includes.
+const USERS: &str = "users.conf";
 
 /// When what is acknowledged is on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,13 +79,16 @@ impl Broker {
 }
 
 fn write_config(folder: &Path, sync: Sync) -> Result<PathBuf, Error> {
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).map_err(|cause| Error::File { path: path.clone(), cause }).map(|()| path)
+    };
     let text = match sync {
         Sync::Always => CONFIG.to_owned(),
         Sync::Later => CONFIG.replace(SYNC_ALWAYS, ""),
     };
-    let path = folder.join("broker.conf");
-    std::fs::write(&path, text).map_err(|cause| Error::File { path: path.clone(), cause })?;
-    Ok(path)
+    write(USERS, "")?;
+    write("broker.conf", &text)
 }
 
 /// Every port of the range is taken.

@@ -143,7 +143,10 @@ impl LiveRoom {
                     Some(record) => self.hear(record),
                     None => self.lost = Some(LostWhy::Closed),
                 },
-                () = self.watched.behind() => self.doubt = Some(Instant::now() + ON_ITS_WAY),
+                () = self.watched.behind() => {
+                    // The first finding counts: one that came sooner each time would put it off for ever.
+                    self.doubt.get_or_insert_with(|| Instant::now() + ON_ITS_WAY);
+                }
                 () = elapsed(doubt) => self.compare(),
                 changed = self.life.changed() => {
                     if changed.is_err() || !self.life.borrow().is(self.epoch) {
