@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Damage, Store, key};
 
 /// The version of what lies in the tree. Another one there means: rebuild.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Where the fold of events stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -153,6 +153,17 @@ fn the_same_message_under_its_id_is_no_second_one_for_seven_days() {
 }
 
 #[test]
+fn a_notice_stands_beside_its_change_though_a_client_has_used_its_id_before() {
+    let mut log = Log::open_room();
+    let kicks = [(); 2].map(|()| {
+        let seq = log.next();
+        log.0.push(stored(seq, Some("kick"), &kicked("r", "cem", "ada", seq)));
+        seq
+    });
+    assert_eq!(Views::of(&log).seqs("ben", Window::Newest, 9).0, kicks);
+}
+
+#[test]
 fn what_an_operator_lets_fade_is_kept_and_not_served() {
     let views = talkative();
     let newest = |messages_max, age_s_max, now_ms: i64| {

@@ -24,11 +24,13 @@ fn digest(room: &RoomId, seq: Seq, body: &[u8]) -> Digest {
     Digest::of_row(&[b"item", room.as_str().as_bytes(), &seq.0.to_be_bytes(), body])
 }
 
-/// A timeline event. One whose id was seen in the last seven days is a repeat, and no second event.
+/// A timeline event. A message or an edit whose id was seen in the last seven days is a repeat, and no second event.
 pub(crate) fn fold(working: &mut Working, stored: &Stored, event: &Event) -> Result<(), Damage> {
     let room = stored.address.room();
     let id = match event {
         Event::MessageSent(sent) | Event::SystemSaid(sent) => Some(&sent.message_id),
+        // It tells of a change that was stored with it, whatever its id: live sessions have heard of it, too.
+        Event::MemberChanged(_) | Event::RoomUpdated(_) => None,
         _ => stored.id.as_ref(),
     };
     if let Some(id) = id {
