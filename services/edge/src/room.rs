@@ -271,7 +271,7 @@ impl Room {
     }
 
     /// Other edges died: their people leave.
-    pub(crate) fn retain_edges(&self, is_alive: impl Fn(&EdgeId) -> bool) {
+    pub(crate) fn retain_edges(&self, is_alive: impl FnMut(&EdgeId) -> bool) {
         let mut state = self.lock();
         for user in state.roster.retain_edges(is_alive) {
             self.tell_roster(&mut state, Roll::Went, &user);
