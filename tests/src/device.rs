@@ -5,6 +5,8 @@
 //! what the server really sent, in the order of the wire. Whoever wants those things builds them on top
 //! ([`talker`](crate::talker)).
 
+mod answer;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,16 +24,16 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::checker::Recorder;
-use crate::checker::history::{Answer, Command, Deed, Frame, Joined, Listed, Observation, Position, Which};
+use crate::checker::history::{Answer, Command, Deed, Frame, Joined, Observation, Position, Which};
 use crate::checker::name::{CallId, Edge, Key, MessageId, Person, Room, Seq, Session};
+use answer::{read_answer, read_frame, read_joined};
 
 /// So long an answer is waited for before it counts as unclear.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// So long a connection may take until its welcome.
 const WELCOME_WITHIN: Duration = Duration::from_secs(10);
-/// The count that stands for "999+" in a list of rooms (`shared/wire`, `query::UNREAD_MAX`).
-const UNREAD_CAP: i64 = 1000;
-
+/// A page of history must come within this time.
+const WALK_MAX: Duration = Duration::from_secs(30);
 /// So much of what is no frame is kept.
 const GARBLED_CHARS_KEPT: usize = 200;
 
@@ -97,9 +99,6 @@ struct Waiting {
     command: Command,
     answer: oneshot::Sender<Answer>,
 }
-
-/// A page of history must come within this time.
-const WALK_MAX: Duration = Duration::from_secs(30);
 
 impl Device {
     /// Connects as `person`, and waits for the welcome. Fails in words when the edge doesn't take it.
@@ -474,68 +473,5 @@ async fn open(door: &Door, token: &str) -> Result<(SplitSink<Socket, Message>, S
     match stream.next().await {
         Some(Ok(Message::Text(text))) if text.contains("\"chat.welcome\"") => Ok((sink, stream)),
         other => Err(format!("no welcome but {other:?}")),
-    }
-}
-
-fn read_answer(command: &Command, data: &Value) -> Answer {
-    let people = |list: &str| {
-        let people = data[list].as_array().into_iter().flatten();
-        people.filter_map(|person| person["userId"].as_str()).map(Person::from).collect()
-    };
-    match command {
-        Command::Page { .. } => {
-            Answer::Page { at: read_position(data), items: read_frames(&data["events"]), more: data["more"] == true }
-        }
-        Command::Rooms => {
-            let rooms = data["rooms"].as_array().into_iter().flatten();
-            Answer::Rooms { rooms: rooms.map(read_listed).collect() }
-        }
-        Command::Members { .. } => Answer::Members { people: people("members") },
-        Command::Presence { .. } => Answer::Present { people: people("users") },
-        _ if data["seq"].is_u64() && data["epoch"].is_string() => {
-            Answer::Stored { message: data["messageId"].as_str().map(MessageId::from), at: read_position(data) }
-        }
-        _ => Answer::Done,
-    }
-}
-
-fn read_joined(data: &Value) -> Joined {
-    let users = data["users"].as_array().into_iter().flatten();
-    Joined {
-        at: read_position(data),
-        recovered: data["recovered"].as_bool(),
-        events: read_frames(&data["events"]),
-        more: data["more"] == true,
-        history_ready: data["historyReady"] != false,
-        users: users.filter_map(|user| user["userId"].as_str()).map(Person::from).collect(),
-        user_count: data["userCount"].as_u64().unwrap_or_default(),
-    }
-}
-
-fn read_listed(data: &Value) -> Listed {
-    let unread = data["unread"].as_i64().unwrap_or(i64::MIN);
-    Listed {
-        room: data["roomId"].as_str().unwrap_or_default().into(),
-        seq: Seq(data["seq"].as_u64().unwrap_or_default()),
-        unread,
-        capped: unread >= UNREAD_CAP,
-    }
-}
-
-fn read_position(data: &Value) -> Position {
-    let epoch = data["epoch"].as_str().unwrap_or_default().into();
-    Position { epoch, seq: Seq(data["seq"].as_u64().unwrap_or_default()) }
-}
-
-fn read_frames(list: &Value) -> Vec<Frame> {
-    list.as_array().into_iter().flatten().map(read_frame).collect()
-}
-
-fn read_frame(frame: &Value) -> Frame {
-    Frame {
-        event: frame["event"].as_str().unwrap_or_default().to_owned(),
-        seq: Seq(frame["seq"].as_u64().unwrap_or_default()),
-        prev: frame["prev"].as_u64().map(Seq),
-        data: frame["data"].clone(),
     }
 }

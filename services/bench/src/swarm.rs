@@ -42,16 +42,17 @@ struct Count {
 
 impl Count {
     fn add(&self, more: u64) {
-        let seen = self.seen.fetch_add(more, Ordering::AcqRel) + more;
-        let wanted = self.wanted.load(Ordering::Acquire);
+        let seen = self.seen.fetch_add(more, Ordering::SeqCst) + more;
+        let wanted = self.wanted.load(Ordering::SeqCst);
         if wanted > 0 && seen >= wanted {
             self.reached.notify_one();
         }
     }
 
     async fn reach(&self, wanted: u64) {
-        self.wanted.store(wanted, Ordering::Release);
-        while self.seen.load(Ordering::Acquire) < wanted {
+        // One order for all four: else this could miss the last that was seen, and it that somebody waits.
+        self.wanted.store(wanted, Ordering::SeqCst);
+        while self.seen.load(Ordering::SeqCst) < wanted {
             self.reached.notified().await;
         }
         self.wanted.store(0, Ordering::Release);

@@ -1,8 +1,7 @@
 //! Who is attached where, told to the other edges: an entry for each of this edge's (room, person), and one lease for
 //! all of them. A dead edge's lease takes its entries along.
 
-use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,10 @@ const READS_MAX: usize = 16;
 /// After a disruption, entries that were on their way are there within this time.
 const SETTLES_WITHIN: Duration = Duration::from_secs(5);
 
+/// Dead edges that are remembered; the oldest goes first. Each start of an edge is one, and who lives all the same is heard
+/// again within a lease.
+const BURIED_MAX: usize = 1_024;
+
 /// Keeps the lease, hears of others' and lets dead edges' people leave. Ends when the edge has drained.
 pub(crate) async fn keep(hub: Arc<Hub>) {
     let lease = Duration::from_millis(hub.config.lease_ms);
@@ -31,9 +34,7 @@ pub(crate) async fn keep(hub: Arc<Hub>) {
     let mut disruptions = hub.log.disruptions();
     let mut leases = None;
     let mut must_reconcile = false;
-    // Taken for dead here. One that lives all the same (a replica that lagged did not show its lease) knows nothing of it and
-    // won't say its entries again: they are read when its lease is heard.
-    let mut buried = HashSet::new();
+    let mut buried = Buried::default();
     loop {
         if leases.is_none() {
             leases = hub.log.live_leases().await.ok();
@@ -47,7 +48,7 @@ pub(crate) async fn keep(hub: Arc<Hub>) {
         tokio::select! {
             _ = renewal.tick() => renew(&hub, lease).await,
             _ = census.tick() => {
-                buried.extend(count(&hub).await);
+                count(&hub).await.into_iter().for_each(|edge| buried.add(edge));
                 if std::mem::take(&mut must_reconcile) {
                     reconcile(&hub).await;
                 }
@@ -63,7 +64,7 @@ pub(crate) async fn keep(hub: Arc<Hub>) {
             },
             event = heard => match event {
                 None => leases = None,
-                Some(event) if event.alive && buried.remove(&event.edge) => {
+                Some(event) if event.alive && buried.raise(&event.edge) => {
                     reconcile(&hub).await;
                     census.reset_after(SETTLES_WITHIN);
                     must_reconcile = true;
@@ -74,7 +75,7 @@ pub(crate) async fn keep(hub: Arc<Hub>) {
                     for room in hub.interest.rooms() {
                         room.retain_edges(|edge| *edge != event.edge);
                     }
-                    buried.insert(event.edge);
+                    buried.add(event.edge);
                 }
             },
         }
@@ -116,15 +117,55 @@ async fn count(hub: &Hub) -> HashSet<EdgeId> {
     if !alive.contains(&hub.edge) {
         return HashSet::new(); // Our own is not there either: nothing can be said of the others.
     }
-    let dead = RefCell::new(HashSet::new());
+    let mut dead = HashSet::new();
     for room in hub.interest.rooms() {
         room.retain_edges(|edge| {
             let lives = alive.contains(edge);
             if !lives {
-                dead.borrow_mut().insert(edge.clone());
+                dead.insert(edge.clone());
             }
             lives
         });
     }
-    dead.into_inner()
+    dead
+}
+
+/// Edges that were taken for dead here. One that lives all the same (a replica that lagged did not show its lease) knows
+/// nothing of it and won't say its entries again: they are read when its lease is heard.
+#[derive(Debug, Default)]
+struct Buried(VecDeque<EdgeId>);
+
+impl Buried {
+    fn add(&mut self, edge: EdgeId) {
+        if self.0.contains(&edge) {
+            return;
+        }
+        if self.0.len() == BURIED_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(edge);
+    }
+
+    /// Whether it was among them; it is no more.
+    fn raise(&mut self, edge: &EdgeId) -> bool {
+        let place = self.0.iter().position(|buried| buried == edge);
+        place.and_then(|place| self.0.remove(place)).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_buried_is_raised_once_and_the_oldest_are_forgotten() {
+        let edges: Vec<EdgeId> = (0..=BURIED_MAX).map(|_| EdgeId::fresh()).collect();
+        let mut buried = Buried::default();
+        for edge in edges.iter().chain([&edges[1], &edges[2]]) {
+            buried.add(edge.clone());
+        }
+        assert!(!buried.raise(&edges[0]), "the oldest made room for the newest");
+        assert!(buried.raise(&edges[1]) && !buried.raise(&edges[1]));
+        assert!(buried.raise(&edges[BURIED_MAX]));
+    }
 }

@@ -116,8 +116,8 @@ enum Roll {
 /// What the room's task has to do beside the pure part.
 #[derive(Debug, PartialEq, Eq)]
 enum Effect {
-    /// The room became private: whoever is no member must go.
-    Sift,
+    /// The room became private, at this sequence: whoever is no member must go, but for those who became one since.
+    Sift { closed_at: Seq },
 }
 
 impl Room {
@@ -271,7 +271,7 @@ impl Room {
     }
 
     /// Other edges died: their people leave.
-    pub(crate) fn retain_edges(&self, is_alive: impl Fn(&EdgeId) -> bool) {
+    pub(crate) fn retain_edges(&self, is_alive: impl FnMut(&EdgeId) -> bool) {
         let mut state = self.lock();
         for user in state.roster.retain_edges(is_alive) {
             self.tell_roster(&mut state, Roll::Went, &user);
@@ -393,17 +393,17 @@ impl Room {
         // Of a room that was not made yet there can be listeners, too.
         let closes = was.is_none_or(RoomInfo::is_open) && !info.is_open();
         state.info = Some(Known::at(stored.seq, info));
-        if closes { vec![Effect::Sift] } else { Vec::new() }
+        if closes { vec![Effect::Sift { closed_at: stored.seq }] } else { Vec::new() }
     }
 
-    async fn perform(&self, Effect::Sift: Effect) {
+    async fn perform(&self, Effect::Sift { closed_at }: Effect) {
         for user in self.local_people().into_keys() {
             let standing = self.around.log.last(&Address::Member(self.id.clone(), user.clone())).await;
             let event = standing.map(|stored| stored.and_then(|stored| stored.event().ok()));
             let mut state = self.lock();
             match event {
                 Ok(Some(Event::Member(member))) if member.is_joined() => {}
-                Ok(_) => self.put_out(&mut state, &user, Seq(u64::MAX)),
+                Ok(_) => self.put_out(&mut state, &user, closed_at),
                 // Who they are can't be asked: they come again, and are asked then.
                 Err(_) => {
                     state.listeners.close_person(&user, CloseCode::LostFeed);

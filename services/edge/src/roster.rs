@@ -78,10 +78,10 @@ impl Roster {
     }
 
     /// Edges died: all of their entries go. Who left with them.
-    pub(crate) fn retain_edges(&mut self, is_alive: impl Fn(&EdgeId) -> bool) -> Vec<User> {
+    pub(crate) fn retain_edges(&mut self, mut is_alive: impl FnMut(&EdgeId) -> bool) -> Vec<User> {
         let mut left = Vec::new();
         self.people.retain(|user_id, attached| {
-            attached.edges.retain(&is_alive);
+            attached.edges.retain(&mut is_alive);
             let stays = !attached.edges.is_empty();
             if !stays {
                 left.push(User { user_id: user_id.clone(), username: attached.username.clone() });

@@ -4,9 +4,10 @@
 //! nothing: the last good certificate stays, and the log says why.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -81,8 +82,9 @@ pub(crate) struct Certificate {
     in_use: RwLock<Arc<ServerConfig>>,
 }
 
-/// When the two files were written last, and how long they are.
-type Written = [Option<(SystemTime, u64)>; 2];
+/// Which the two files are, and when they were changed last, in seconds and nanoseconds. Not when they were written: that
+/// can be copied along with a file, and stays as it is when a file becomes readable.
+type Changed = [Option<(u64, i64, i64)>; 2];
 
 impl Certificate {
     /// Reads it; none where there is to be no TLS.
@@ -99,7 +101,7 @@ impl Certificate {
 
     /// Reads the files again whenever they have changed, for as long as it is polled.
     pub(crate) async fn keep(self: Arc<Self>) {
-        let mut known = self.written();
+        let mut known = self.changed();
         loop {
             tokio::time::sleep(self.look_every).await;
             let this = Arc::clone(&self);
@@ -108,11 +110,10 @@ impl Certificate {
         }
     }
 
-    /// One look. Whoever writes two files is met between them: what does not fit is looked at again until it does, and told
-    /// once a change.
-    fn look(&self, known: Written) -> Written {
-        let written = self.written();
-        if written == known {
+    /// One look. Whoever writes two files is met between them: what does not fit is told, and read again at the next change.
+    fn look(&self, known: Changed) -> Changed {
+        let changed = self.changed();
+        if changed == known {
             return known;
         }
         match read(&self.cert, &self.key) {
@@ -124,13 +125,13 @@ impl Certificate {
                 tracing::error!(%error, "the new certificate can't be used: the one before stays in use");
             }
         }
-        written
+        changed
     }
 
-    fn written(&self) -> Written {
+    fn changed(&self) -> Changed {
         [&self.cert, &self.key].map(|path| {
             let file = std::fs::metadata(path).ok()?;
-            Some((file.modified().ok()?, file.len()))
+            Some((file.ino(), file.ctime(), file.ctime_nsec()))
         })
     }
 
@@ -185,18 +186,26 @@ mod tests {
         let config = TlsConfig { cert: Some(files.cert.clone()), key: Some(files.key.clone()), ..TlsConfig::default() };
         let certificate = Certificate::open(&config).unwrap().unwrap();
         let in_use = || Arc::clone(&certificate.in_use.read().unwrap());
-        let (first, known) = (in_use(), certificate.written());
+        let (first, known) = (in_use(), certificate.changed());
         assert_eq!(certificate.look(known), known);
         assert!(Arc::ptr_eq(&first, &in_use()), "read again without a change");
 
         // Another's key: as between the two writes of a renewal.
-        std::fs::copy(authority.issue(folder.path(), "other").key, &files.key).unwrap();
-        std::fs::File::options().write(true).open(&files.key).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        let written = std::fs::metadata(&files.key).unwrap().modified().unwrap();
+        let other = authority.issue(folder.path(), "other").key;
+        // The kernel's clock for files goes by ticks of some milliseconds.
+        while certificate.changed() == known {
+            std::fs::copy(&other, &files.key).unwrap();
+            // Its time is copied along, as by `cp --preserve`.
+            std::fs::File::options().write(true).open(&files.key).unwrap().set_modified(written).unwrap();
+        }
         let broken = certificate.look(known);
         assert_ne!(broken, known);
         assert!(Arc::ptr_eq(&first, &in_use()), "a pair that does not fit is in use");
 
-        authority.issue(folder.path(), "edge");
+        while certificate.changed() == broken {
+            authority.issue(folder.path(), "edge");
+        }
         certificate.look(broken);
         assert!(!Arc::ptr_eq(&first, &in_use()), "the new pair is not in use");
     }

@@ -1,7 +1,6 @@
 //! Everything that Klatch can be told, in one tree, and the ways to tell it.
 
-#[path = "settings/broker.rs"]
-mod broker_settings;
+mod broker;
 
 use std::env;
 use std::net::SocketAddr;
@@ -14,8 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::AnyError;
-use crate::broker::{self, Access, User};
-pub(crate) use broker_settings::BrokerSettings;
+use crate::broker::{Access, User, access_to};
+pub(crate) use broker::BrokerSettings;
 
 /// Read from the working folder unless another is named.
 pub(crate) const FILE_DEFAULT: &str = "klatch.toml";
@@ -64,7 +63,7 @@ impl Settings {
     /// broker of a `klatch up` that runs on the same data folder; else at NATS's usual port on this machine.
     pub(crate) fn log_options(&self, user: User, own: Option<&Access>) -> Result<Options, AnyError> {
         let found = match (own, &self.broker.url) {
-            (None, None) => broker::access_to(&self.data)?,
+            (None, None) => access_to(&self.data)?,
             _ => None,
         };
         Ok(self.broker.options(user, own.or(found.as_ref()))?)

@@ -91,14 +91,13 @@ pub async fn run(
     let eraser = tokio::spawn(eraser);
     let departed = tokio::spawn(departed::forget(log.clone(), shutdown.clone()));
     let lag = lag::watch(log.clone(), Arc::clone(&board), numbers.clone());
-    let lag = shutdown.clone().run_until_cancelled_owned(lag);
-    tokio::spawn(lag);
+    let lag = tokio::spawn(shutdown.clone().run_until_cancelled_owned(lag));
     fold_for_ever(&config, &log, &board, &numbers, &shutdown).await;
     if let Some(serving) = serving {
         serving.stop().await;
     }
-    // Both end with the shutdown; a panic there was told by the panic itself.
-    let _ = tokio::join!(eraser, departed);
+    // All end with the shutdown, and with them the last hold of the views; a panic there was told by the panic itself.
+    let _ = tokio::join!(eraser, departed, lag);
     Ok(())
 }
 

@@ -44,6 +44,12 @@ impl Log {
         Ok(record.and_then(Stored::of))
     }
 
+    /// The first event after a sequence that was not erased; asks the leader. None where there is none yet.
+    pub async fn first_after(&self, seq: Seq) -> Result<Option<Stored>, ReadError> {
+        let record = self.reading(|| self.broker().next(Stream::Events, subject::EVENTS, seq.next())).await?;
+        Ok(record.and_then(Stored::of))
+    }
+
     /// The broker's clock, where it says it: to find out whether ours is right.
     pub async fn broker_time(&self) -> Result<Option<Timestamp>, ReadError> {
         Ok(self.reading(|| self.broker().status(Stream::Events)).await?.at)

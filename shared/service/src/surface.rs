@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
@@ -21,7 +22,11 @@ use crate::{Health, Metrics, metrics};
 /// Connections at once; more wait.
 const CONNECTIONS_MAX: usize = 16;
 /// A request's head must be there within this time.
-const HEAD_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// A connection is over after this time: those who don't read their answer would else keep out whoever asks for health.
+const CONNECTION_WITHIN: Duration = Duration::from_secs(30);
+/// Between tries to accept while that fails.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// The address can't be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +61,7 @@ async fn accept(listener: TcpListener, health: Health, metrics: Metrics) {
         while connections.try_join_next().is_some() {}
         let Ok((stream, _)) = listener.accept().await else {
             // Out of file descriptors, most likely: not for ever, and not in a loop.
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
             continue;
         };
         let (health, metrics) = (health.clone(), metrics.clone());
@@ -68,7 +73,8 @@ async fn accept(listener: TcpListener, health: Health, metrics: Metrics) {
             let mut http = hyper::server::conn::http1::Builder::new();
             // No keep-alive: who scrapes comes once in a while.
             http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).keep_alive(false);
-            let _ = http.serve_connection(TokioIo::new(stream), answer).await;
+            let serving = http.serve_connection(TokioIo::new(stream), answer);
+            let _ = tokio::time::timeout(CONNECTION_WITHIN, serving).await;
         });
     }
 }

@@ -53,10 +53,7 @@ fn kernel(buffer: &mut [u8], flags: u32) -> isize {
     let flags = rustix::rand::GetRandomFlags::from_bits_retain(flags);
     match rustix::rand::getrandom(buffer, flags) {
         Ok(written) => written as isize,
-        Err(error) => {
-            let _ = error;
-            -1
-        }
+        Err(_) => -1,
     }
 }
 

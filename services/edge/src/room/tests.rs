@@ -46,33 +46,55 @@ fn kick(room_id: &RoomId, user_id: &UserId, by: &UserId) -> [Event; 2] {
     [Event::MemberChanged(notice), Event::Member(standing)]
 }
 
-#[tokio::test]
-async fn who_is_put_out_hears_the_notice_though_it_was_lost_on_its_way() {
-    let (log, id) = (Log::memory(), RoomId::parse("r").unwrap());
+async fn opened(log: &Log, id: &RoomId) -> Arc<Room> {
     let around = Surroundings {
         log: log.clone(),
         edge: EdgeId::fresh(),
         limits: Limits::default(),
-        undecodable: prometheus_client::metrics::counter::Counter::default(),
+        undecodable: Counter::default(),
         announcements: Arc::default(),
         seen: Arc::default(),
     };
-    let room = Room::open(id.clone(), Arc::new(around)).await.unwrap();
-    let outbox = Arc::new(Outbox::new(1 << 20));
-    let (ben, username) = (user("ben"), "Ben".to_owned());
-    let listener = Listener {
+    Room::open(id.clone(), Arc::new(around)).await.unwrap()
+}
+
+fn ben(outbox: &Arc<Outbox>) -> Listener {
+    Listener {
         session: ME,
-        user: ben.clone(),
-        username,
+        user: user("ben"),
+        username: "Ben".to_owned(),
         outbox: outbox.clone(),
         voice: Voice::NATIVE,
         has_up_to: Seq::ZERO,
-    };
-    room.capture(listener, None);
+    }
+}
+
+#[tokio::test]
+async fn who_joins_while_the_room_closes_stays_and_a_stranger_goes() {
+    let (log, id) = (Log::memory(), RoomId::parse("r").unwrap());
+    for (joined_at, stays) in [(Some(Seq(4)), true), (Some(Seq(2)), false), (None, false)] {
+        let room = opened(&log, &id).await;
+        room.capture(ben(&Arc::new(Outbox::new(1 << 20))), None);
+        // As it is asked, the log knows of no membership of theirs.
+        room.perform(Effect::Sift { closed_at: Seq(3) }).await;
+        if let Some(joined_at) = joined_at {
+            room.has_up_to(ME, joined_at);
+        }
+        room.release(ME, Vec::new());
+        assert_eq!(room.is_attached(ME), stays, "{joined_at:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_put_out_hears_the_notice_though_it_was_lost_on_its_way() {
+    let (log, id) = (Log::memory(), RoomId::parse("r").unwrap());
+    let room = opened(&log, &id).await;
+    let outbox = Arc::new(Outbox::new(1 << 20));
+    room.capture(ben(&outbox), None);
     room.release(ME, Vec::new());
 
     log.faults().unwrap().deliver([Delivery::Drop]);
-    let entries = kick(&id, &ben, &user("ada")).map(|event| Entry {
+    let entries = kick(&id, &user("ben"), &user("ada")).map(|event| Entry {
         address: event.address(),
         payload: event.encode().into(),
         guard: None,

@@ -82,6 +82,9 @@ async fn erased_events_leave_holes_and_nothing_else(ground: Ground) {
     log.erase(Seq(3)).await.expect("one already gone is fine");
     log.erase(Seq(99)).await.expect("one that never was is fine");
     assert_eq!(log.get(Seq(2)).await.unwrap(), None);
+    assert_eq!(log.first_after(Seq::ZERO).await.unwrap().unwrap().seq, Seq(1));
+    assert_eq!(log.first_after(Seq(1)).await.unwrap().unwrap().seq, Seq(4));
+    assert_eq!(log.first_after(Seq(5)).await.unwrap(), None);
     let range = log.timeline(&room, Seq(1), Seq(6), 10, 1 << 20).await.unwrap();
     assert_eq!(range.events.iter().map(|stored| stored.seq.0).collect::<Vec<_>>(), [4, 5]);
     assert!(range.complete);

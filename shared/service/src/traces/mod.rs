@@ -10,6 +10,7 @@ mod traceparent;
 
 use std::env;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider as _,
@@ -27,6 +28,9 @@ pub const TARGET: &str = "klatch::trace";
 
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
+
+/// So long the last traces may take: a collector that is gone must not keep a process from its end.
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
@@ -81,10 +85,10 @@ pub fn put_behind(span: &Span, before: Option<Traceparent>) {
     let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(place));
 }
 
-/// Sends what is left. Blocks for as long as the exporter may take (`OTEL_EXPORTER_OTLP_TIMEOUT`, 10 s).
+/// Sends what is left. Blocks until it is sent, for a second at most.
 pub fn flush() {
     if let Some(provider) = PROVIDER.get()
-        && let Err(error) = provider.shutdown()
+        && let Err(error) = provider.shutdown_with_timeout(FLUSH_WITHIN)
     {
         tracing::warn!(%error, "the last traces were not sent");
     }
