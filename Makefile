@@ -52,20 +52,23 @@ node_modules/.package-lock.json: package.json package-lock.json
 test-rust: need-cargo tools
 	cargo test --workspace
 
+# Of the whole workspace, as everywhere: with `-p` cargo would build what all share anew, under fewer features.
+FAULTS := klatch-eventlog/faults,klatch-tests/faults
+
 # How long a long run goes on, and from which seed (a fresh one where there is none).
 MINUTES := 30
 SEED :=
 
 test-faults: need-cargo tools ## minutes: three servers, and everything killed, frozen, cut off and damaged under load
-	cargo test -p klatch-eventlog --features faults --test suite -- three_copies races
-	cargo test -p klatch-tests --features faults --test faults -- --nocapture
+	cargo test --workspace --features $(FAULTS) --test suite -- three_copies races
+	cargo test --workspace --features $(FAULTS) --test faults -- --nocapture
 
 faults-long: need-cargo tools ## the same for MINUTES=30, round after round, from SEED=…
 	KLATCH_FAULT_MINUTES=$(MINUTES) $(if $(SEED),KLATCH_TEST_SEED=$(SEED)) \
-		cargo test -p klatch-tests --features faults --test faults -- the_promises_whatever --nocapture
+		cargo test --workspace --features $(FAULTS) --test faults -- the_promises_whatever --nocapture
 
 test-sabotage: need-cargo
-	cargo test -p klatch-simulation --features sabotage --test sabotage
+	cargo test --workspace --features klatch-simulation/sabotage --test sabotage
 
 RUNS := 1000
 simulate: need-cargo ## simulate the whole system under faults, run after run (RUNS=10000 SEED=1)
@@ -84,7 +87,7 @@ fmt: need-cargo
 	cargo fmt --all --check
 
 clippy: need-cargo
-	cargo clippy --workspace --all-targets --features klatch-eventlog/faults,klatch-tests/faults -- -D warnings
+	cargo clippy --workspace --all-targets --features $(FAULTS),klatch-simulation/sabotage -- -D warnings
 
 ADVISORIES := https://github.com/RustSec/advisory-db
 deny: need-cargo

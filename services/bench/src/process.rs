@@ -98,6 +98,7 @@ impl Process {
 /// Variables that would change what is measured.
 fn is_ours(name: &str) -> bool {
     name.starts_with("KLATCH_")
+        || name.starts_with("OTEL_")
         || ["PORT", "CORS_ORIGIN", "INTERNAL_API_KEY", "MAX_CONNECTIONS_PER_USER"].contains(&name)
 }
 
