@@ -12,7 +12,7 @@ use async_nats::jetstream::{self, consumer, stream};
 use async_nats::service::ServiceExt;
 use klatch_eventlog::{Credentials, Log, Options};
 use klatch_service::tether;
-use klatch_testkit::{NatsServer, NatsServerBuilder, eventually, free_port, password_of};
+use klatch_testkit::{NatsServer, eventually, free_port, password_of};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -119,7 +119,7 @@ struct Installation {
 
 impl Installation {
     async fn start() -> Installation {
-        let server = NatsServerBuilder::default().extra_config("max_payload: 8MB").start().await;
+        let server = NatsServer::builder().extra_config("max_payload: 8MB").start().await;
         let data = folder();
         let projector = Running::start(&["projector", "--nats", &server.url()], data.path());
         let client = server.client().await;
