@@ -105,10 +105,10 @@ async fn run(cli: Cli) -> Result<ExitCode, AnyError> {
     let file = cli.config.as_deref();
     match cli.command {
         Command::Up(args) => Box::pin(up::run(args, file)).await,
-        Command::Edge(args) => edge::run(args, file).await,
-        Command::Projector(args) => projector::run(args, file).await,
+        Command::Edge(args) => Box::pin(edge::run(args, file)).await,
+        Command::Projector(args) => Box::pin(projector::run(args, file)).await,
         Command::Accounts(args) => Box::pin(accounts::run(args, file)).await,
-        Command::Notifier(args) => notifier::run(args, file).await,
+        Command::Notifier(args) => Box::pin(notifier::run(args, file)).await,
         Command::Token(command) => token::run(command, file),
         Command::Send(args) => send::run(args, file).await,
         Command::Tail(args) => tail::run(args, file).await,

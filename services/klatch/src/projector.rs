@@ -35,7 +35,7 @@ pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Any
     let (reading, erasing) = (settings.log_options(User::Projector, None)?, settings.log_options(User::Eraser, None)?);
     // One after the other: the first creates what the second finds.
     let opening = async { Ok::<_, AnyError>((Log::open(reading).await?, Log::open(erasing).await?)) };
-    let Some(opened) = shutdown.run_until_cancelled(opening).await else { return Ok(ExitCode::SUCCESS) };
+    let Some(opened) = Box::pin(shutdown.run_until_cancelled(opening)).await else { return Ok(ExitCode::SUCCESS) };
     let (log, erasing) = opened?;
     let ready = health.condition("projector", "starting");
     klatch_projector::run(settings.projector, log, erasing, shutdown, ready, &metrics).await?;

@@ -24,8 +24,8 @@ pub(super) fn gather(own: Option<&Path>) -> Sync {
 }
 
 fn read(config: &str) -> Option<String> {
-    let values = config.lines().filter_map(|line| line.trim().strip_prefix("sync_interval"));
-    values.last().map(|value| value.trim_start_matches([':', '=', ' ']).trim().to_owned())
+    let mut values = config.lines().filter_map(|line| line.trim().strip_prefix("sync_interval"));
+    values.next_back().map(|value| value.trim_start_matches([':', '=', ' ']).trim().to_owned())
 }
 
 pub(super) fn judge(sync: &Sync) -> Vec<Finding> {

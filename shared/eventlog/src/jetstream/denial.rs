@@ -153,6 +153,20 @@ mod tests {
         assert!(denials.of_publish("a.b", Instant::now()).is_none());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_told_of_what_concerns_it_alone() {
+        let denials = Denials::default();
+        let begun = Instant::now();
+        let mut waiting = pin!(denials.wait("a.b", begun));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        denials.note(Denial { deed: Deed::Publish, subject: "a.c".to_owned() });
+        assert!(futures_util::poll!(&mut waiting).is_pending(), "another's denial");
+        denials.note(Denial { deed: Deed::Publish, subject: "a.b".to_owned() });
+        assert_eq!(waiting.await.wanting(), "our NATS user may not publish to a.b");
+        denials.note(Denial { deed: Deed::Subscribe, subject: "_INBOX.>".to_owned() });
+        assert_eq!(denials.wait("a.d", begun).await.wanting(), "our NATS user may not subscribe to _INBOX.>");
+    }
+
     #[test]
     fn no_more_are_kept_than_the_limit() {
         let denials = Denials::default();
