@@ -132,12 +132,18 @@ mod tests {
     use super::*;
 
     fn progress() -> Progress {
-        Progress { phase: Phase::Live, epoch: Epoch::default(), seq: Seq(2_000), undecodable: 0, schema: SCHEMA }
+        Progress {
+            phase: Phase::Live,
+            epoch: Epoch(uuid::Uuid::nil()),
+            seq: Seq(2_000),
+            undecodable: 0,
+            schema: SCHEMA,
+        }
     }
 
     fn judged(progress: Option<Progress>) -> Severity {
         let seen = Seen { id: "p".to_owned(), version: "1.0.0".to_owned(), progress };
-        let findings = judge(&Ok(vec![seen]), Some((Seq(2_001), Some(Epoch::default()))));
+        let findings = judge(&Ok(vec![seen]), Some((Seq(2_001), Some(Epoch(uuid::Uuid::nil())))));
         findings.iter().map(|finding| finding.severity).max().expect("something is always said")
     }
 

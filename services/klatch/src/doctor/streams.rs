@@ -125,8 +125,7 @@ fn copies(name: &str, found: &Found, servers: usize) -> Option<Finding> {
     }
     let remedy = format!("`nats stream edit {name} --replicas 3`, and broker.replicas = 3 for what is made later");
     if replicas < 3 && servers >= CLUSTER_MIN {
-        let what =
-            format!("{}, while there are {servers} servers", counted(replicas as u64, "copy").replace("ys", "ies"));
+        let what = format!("it is on {} of {servers}", counted(replicas as u64, "server"));
         return Some(Finding::warning(Check::Replicas, name, what, &remedy));
     }
     if replicas > 1 && replicas.is_multiple_of(2) {
@@ -165,7 +164,7 @@ mod tests {
     use super::*;
 
     fn found() -> Found {
-        Found { epoch: Some(Epoch::default()), replicas: 1, ..Found::default() }
+        Found { epoch: Some(Epoch(uuid::Uuid::nil())), replicas: 1, ..Found::default() }
     }
 
     fn worst(name: &'static str, found: Result<Found, Unseen>, servers: usize) -> Finding {
