@@ -252,7 +252,7 @@ fn described() -> StreamConfig {
 
 /// What differs between the bucket that is there and the file, where it would lose, refuse or show what is stored. Copies,
 /// placement and compression are the operator's.
-fn drift(found: &StreamConfig) -> Vec<String> {
+pub fn drift(found: &StreamConfig) -> Vec<String> {
     let wanted = described();
     let mut differences = Vec::new();
     let mut compare = |what: &str, found: String, wanted: String| {

@@ -38,7 +38,7 @@ use klatch_service::{Condition, Metrics};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-pub use bucket::OpenError;
+pub use bucket::{OpenError, drift as bucket_drift};
 pub use config::{Config, Encryption, MailConfig, Rates};
 pub use mail::BadMail;
 

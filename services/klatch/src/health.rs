@@ -28,15 +28,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<ExitCode, AnyError> {
-    let address: Uri = format!("{}/readyz", args.url.trim_end_matches('/')).parse()?;
-    if !matches!(address.scheme_str(), Some("http" | "https")) {
-        return Err(format!("--url {}: only http:// and https:// addresses can be asked", args.url).into());
-    }
-    let (is_ready, report) = match timeout(ANSWER_WITHIN, ask(address)).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return Err(format!("{} does not answer ({error}): is it running?", args.url).into()),
-        Err(_) => return Err(format!("{} took longer than {ANSWER_WITHIN:?} to answer", args.url).into()),
-    };
+    let (is_ready, report) = readiness(&args.url).await?;
     writeln!(io::stdout(), "{}", if is_ready { "ready" } else { "not ready" })?;
     for (name, condition) in report["conditions"].as_object().into_iter().flatten() {
         let state = condition["state"].as_str().unwrap_or("?");
@@ -44,6 +36,19 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, AnyError> {
         writeln!(io::stdout(), "  {name}: {state}{reason}")?;
     }
     Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the server at `url` is ready, and what it says of its conditions.
+pub(crate) async fn readiness(url: &str) -> Result<(bool, Value), AnyError> {
+    let address: Uri = format!("{}/readyz", url.trim_end_matches('/')).parse()?;
+    if !matches!(address.scheme_str(), Some("http" | "https")) {
+        return Err(format!("--url {url}: only http:// and https:// addresses can be asked").into());
+    }
+    match timeout(ANSWER_WITHIN, ask(address)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(format!("{url} does not answer ({error}): is it running?").into()),
+        Err(_) => Err(format!("{url} took longer than {ANSWER_WITHIN:?} to answer").into()),
+    }
 }
 
 async fn ask(address: Uri) -> Result<(bool, Value), AnyError> {

@@ -7,6 +7,7 @@ mod broker;
 mod config;
 mod data_folder;
 mod demo;
+mod doctor;
 mod edge;
 mod epoch;
 mod health;
@@ -75,6 +76,7 @@ enum Command {
     Health(health::Args),
     Rebuild(rebuild::Args),
     Verify(verify::Args),
+    Doctor(doctor::Args),
     Bench(bench::Args),
     #[command(subcommand)]
     Epoch(epoch::Command),
@@ -113,6 +115,7 @@ async fn run(cli: Cli) -> Result<ExitCode, AnyError> {
         Command::Health(args) => health::run(args).await,
         Command::Rebuild(args) => rebuild::run(args, file).await,
         Command::Verify(args) => verify::run(args, file).await,
+        Command::Doctor(args) => Box::pin(doctor::run(args, file)).await,
         Command::Bench(args) => Box::pin(bench::run(args)).await,
         Command::Epoch(command) => epoch::run(command, file).await,
         Command::Config(command) => config::run(command, file),

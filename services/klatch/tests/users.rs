@@ -66,6 +66,13 @@ const TABLE: &[(&str, Deed, &[&str])] = &[
     ("look at the accounts", Publish("$JS.API.STREAM.INFO.KV_CHAT_ACCOUNTS"), &["accounts", "operator"]),
     ("read an account", Publish("$JS.API.STREAM.MSG.GET.KV_CHAT_ACCOUNTS"), &["accounts", "operator"]),
     ("read many accounts", Publish("$JS.API.DIRECT.GET.KV_CHAT_ACCOUNTS"), &["operator"]),
+    // What `klatch doctor` asks besides.
+    ("look at what JetStream uses", Publish("$JS.API.INFO"), &["operator"]),
+    ("look at the dead letters", Publish("$JS.API.STREAM.INFO.CHAT_DEAD"), &["projector", "notifier", "operator"]),
+    ("list a stream's consumers", Publish("$JS.API.CONSUMER.NAMES.CHAT_PUSH"), &["operator"]),
+    ("look at a consumer", Publish("$JS.API.CONSUMER.INFO.CHAT_EVENTS.notifier"), &["notifier", "operator"]),
+    ("ask each projector how far it is", Publish("$SRV.STATS.klatch-projector"), &["operator"]),
+    ("ask who one is", Publish("$SYS.REQ.USER.INFO"), &["operator"]),
     // Removing and changing.
     ("erase an event", Publish("$JS.API.STREAM.MSG.DELETE.CHAT_EVENTS"), &["eraser"]),
     ("empty the log", Publish("$JS.API.STREAM.PURGE.CHAT_EVENTS"), &[]),

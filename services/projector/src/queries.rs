@@ -14,11 +14,12 @@ use klatch_domain::{Position, Seq};
 use klatch_eventlog::{Log, subject};
 use klatch_wire::Code;
 use klatch_wire::query::{
-    DigestRequest, DigestResponse, HISTORY_BYTES_MAX, HistoryRequest, MemberRequest, MembersRequest, RoomsRequest,
-    SERVICE, StatusResponse, UnreadRequest, name,
+    DigestRequest, DigestResponse, HISTORY_BYTES_MAX, HistoryRequest, MemberRequest, MembersRequest, Progress,
+    RoomsRequest, SERVICE, StatusResponse, UnreadRequest, name,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -197,7 +198,11 @@ pub(crate) struct Serving {
 impl Serving {
     /// Registers the service and its endpoints.
     pub(crate) async fn start(client: &Client, desk: Desk) -> Result<Serving, async_nats::Error> {
+        let board = Arc::clone(&desk.board);
+        // A query goes to any one projector; this is asked of each.
+        let stats = move |endpoint: String, _| if endpoint == name::STATUS { progress(&board) } else { Value::Null };
         let builder = client.service_builder().description("Folds the event log; answers what edges ask of it");
+        let builder = builder.stats_handler(stats);
         let service = builder.start(SERVICE, env!("CARGO_PKG_VERSION")).await?;
         let tasks = TaskTracker::new();
         for query in name::ALL {
@@ -225,6 +230,18 @@ impl Serving {
             tracing::warn!(queries = self.tasks.len(), "queries were still under way and get no answer");
         }
     }
+}
+
+/// How far this projector is, as it stands on its board: what the service's stats say of the endpoint `status`.
+fn progress(board: &Board) -> Value {
+    let state = board.state();
+    serde_json::json!(Progress {
+        phase: state.phase,
+        epoch: state.epoch,
+        seq: state.seq,
+        undecodable: state.undecodable,
+        schema: SCHEMA
+    })
 }
 
 async fn respond(request: &Request, answer: Result<Vec<u8>, Failure>) {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use async_nats::jetstream::consumer::{self, DeliverPolicy, FromConsumer, pull};
 use klatch_domain::Seq;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -70,7 +70,8 @@ pub enum Consumer {
 }
 
 impl Consumer {
-    pub(crate) fn stream(&self) -> Stream {
+    /// Whose consumer it is.
+    pub fn stream(&self) -> Stream {
         match self {
             Consumer::Notifier { .. } => Stream::Events,
             Consumer::Webhook(_) => Stream::Push,
@@ -104,6 +105,22 @@ impl Consumer {
         pull::Config { filter_subject: filter, deliver_policy, ack_wait, ..config }
     }
 
+    /// The consumer of ours that is called so.
+    pub fn named(name: &str) -> Option<Consumer> {
+        match name.strip_prefix("webhook-") {
+            None => (name == "notifier").then_some(Consumer::Notifier { after: None }),
+            Some(webhook) => WebhookName::parse(webhook).map(Consumer::Webhook),
+        }
+    }
+
+    /// What differs between a consumer that is there, of whatever kind, and the file.
+    pub fn differences(&self, found: consumer::Config) -> Vec<String> {
+        match pull::Config::try_from_consumer_config(found) {
+            Ok(found) => self.drift(&found),
+            Err(error) => vec![error.to_string()],
+        }
+    }
+
     /// What differs between the consumer that is there and the file, where it matters. Where it began is history, and how
     /// long it waits is set anew at every start.
     pub(crate) fn drift(&self, found: &pull::Config) -> Vec<String> {
@@ -135,6 +152,7 @@ mod tests {
     #[test]
     fn the_files_agree_with_the_code() {
         for consumer in all() {
+            assert_eq!(Consumer::named(&consumer.name()), Some(consumer.clone()));
             let config = consumer.config(Duration::from_secs(7));
             assert_eq!(config.durable_name, Some(consumer.name()));
             assert_eq!((config.ack_policy, config.max_deliver), (AckPolicy::Explicit, -1));

@@ -65,7 +65,7 @@ impl Stream {
     ///
     /// Copies, placement, compression and description are the operator's to change, and how long dead letters are kept.
     /// Whatever would forget, refuse or rewrite events is not.
-    pub(crate) fn drift(self, found: &Config) -> Vec<String> {
+    pub fn drift(self, found: &Config) -> Vec<String> {
         let wanted = self.config();
         let mut differences = Vec::new();
         let mut compare = |what: &str, found: String, wanted: String| {
@@ -116,7 +116,7 @@ impl Stream {
 }
 
 /// The epoch in the stream's metadata; none where it is missing or no UUID.
-pub(crate) fn epoch_of(config: &Config) -> Option<Epoch> {
+pub fn epoch_of(config: &Config) -> Option<Epoch> {
     Some(Epoch(config.metadata.get(EPOCH_KEY)?.parse().ok()?))
 }
 

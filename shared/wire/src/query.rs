@@ -376,6 +376,24 @@ pub struct StatusResponse {
     pub schema: u32,
 }
 
+/// How far one projector of several is: `data` of the endpoint `status` in the micro service's stats, which each answers
+/// for itself (`$SRV.STATS.klatch-projector`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// What it is about.
+    #[serde(flatten)]
+    pub phase: Phase,
+    /// The stream's life that its views are of.
+    pub epoch: Epoch,
+    /// Folded up to here.
+    pub seq: Seq,
+    /// Events that this version could not decode, and passed over.
+    pub undecodable: u64,
+    /// The version of the views' schema.
+    pub schema: u32,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,9 +5,11 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Denials that are remembered; the oldest goes first.
@@ -42,16 +44,20 @@ impl Denial {
         let subject = about.split('"').nth(1)?.to_owned();
         Some(Denial { deed, subject })
     }
-}
 
-impl fmt::Display for Denial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Which right is wanting, without what to do about it.
+    pub(super) fn wanting(&self) -> String {
         let deed = match self.deed {
             Deed::Publish => "publish to",
             Deed::Subscribe => "subscribe to",
         };
-        let Denial { subject, .. } = self;
-        write!(f, "our NATS user may not {deed} {subject}: connect as the service's own user, or see nats/users.conf")
+        format!("our NATS user may not {deed} {}", self.subject)
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: connect as the service's own user, or see nats/users.conf", self.wanting())
     }
 }
 
@@ -59,6 +65,7 @@ impl fmt::Display for Denial {
 #[derive(Debug, Default)]
 pub(super) struct Denials {
     recent: Mutex<VecDeque<Seen>>,
+    noted: Notify,
 }
 
 #[derive(Debug)]
@@ -75,6 +82,7 @@ impl Denials {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(seen) = recent.iter_mut().find(|seen| seen.denial == denial) {
             seen.last = now;
+            self.noted.notify_waiters();
             if now.duration_since(seen.told) < TOLD_AGAIN_AFTER {
                 return;
             }
@@ -85,6 +93,7 @@ impl Denials {
             }
             recent.push_back(Seen { denial: denial.clone(), last: now, told: now });
         }
+        self.noted.notify_waiters();
         drop(recent);
         tracing::error!(subject = denial.subject, deed = ?denial.deed, "NATS refuses: {denial}");
     }
@@ -95,6 +104,25 @@ impl Denials {
         let is_it =
             |seen: &&Seen| seen.denial.deed == Deed::Publish && seen.denial.subject == subject && seen.last >= since;
         recent.iter().find(is_it).map(|seen| seen.denial.clone())
+    }
+
+    /// Waits until a publish to this subject is denied, or any subscription was: for a connection that subscribes to its
+    /// inbox alone, and gets no answer to anything without it.
+    pub(super) async fn wait(&self, subject: &str, since: Instant) -> Denial {
+        loop {
+            let mut noted = pin!(self.noted.notified());
+            // Before the look, so that nothing is noted in between unnoticed.
+            noted.as_mut().enable();
+            if let Some(denial) = self.of_publish(subject, since).or_else(|| self.of_subscription()) {
+                return denial;
+            }
+            noted.await;
+        }
+    }
+
+    fn of_subscription(&self) -> Option<Denial> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().find(|seen| seen.denial.deed == Deed::Subscribe).map(|seen| seen.denial.clone())
     }
 }
 
@@ -123,6 +151,20 @@ mod tests {
         assert!(denials.of_publish("a.c", before).is_none());
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(denials.of_publish("a.b", Instant::now()).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_told_of_what_concerns_it_alone() {
+        let denials = Denials::default();
+        let begun = Instant::now();
+        let mut waiting = pin!(denials.wait("a.b", begun));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        denials.note(Denial { deed: Deed::Publish, subject: "a.c".to_owned() });
+        assert!(futures_util::poll!(&mut waiting).is_pending(), "another's denial");
+        denials.note(Denial { deed: Deed::Publish, subject: "a.b".to_owned() });
+        assert_eq!(waiting.await.wanting(), "our NATS user may not publish to a.b");
+        denials.note(Denial { deed: Deed::Subscribe, subject: "_INBOX.>".to_owned() });
+        assert_eq!(denials.wait("a.d", begun).await.wanting(), "our NATS user may not subscribe to _INBOX.>");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod consume;
 mod denial;
 mod direct;
 mod feed;
+mod inspect;
 mod publish;
 mod record;
 mod setup;
@@ -38,6 +39,7 @@ use setup::Setup;
 
 pub use connect::connect;
 pub(crate) use feed::Feed;
+pub use inspect::{AccountLimits, AccountUse, Inspection, StreamFound, Unseen};
 pub(crate) use record::{from_delivery, trace_of};
 
 /// A connection, and the streams behind it.
