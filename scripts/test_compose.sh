@@ -1,5 +1,5 @@
 #!/bin/bash
-# The tests over containers: `make test-compose`. Needs root, Debian's docker.io, docker-compose and haproxy, and what
+# The tests over containers: `make test-compose`; arguments are names of tests to run, else all. Needs root, Debian's docker.io, docker-compose and haproxy, and what
 # builds Klatch; pulls no image.
 #
 # Everything runs in namespaces of its own (processes, network, mounts): a Docker daemon that nobody else sees, whose bridges
@@ -61,7 +61,9 @@ inside() {
     ip link set lo up
     # Where the daemon and containerd leave sockets and keys, whatever folder they are told.
     mount -t tmpfs tmpfs /run
-    [ ! -d /etc/docker ] || mount -t tmpfs tmpfs /etc/docker
+    for folder in /etc/docker /opt; do
+        [ ! -d $folder ] || mount -t tmpfs tmpfs $folder
+    done
     export DOCKER_HOST=unix://$place/docker.sock
     dockerd --host "$DOCKER_HOST" --data-root "$place/data" --exec-root "$place/exec" --pidfile "$place/docker.pid" \
         --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$project" >"$place/dockerd.log" 2>&1 &
@@ -73,7 +75,7 @@ inside() {
     say "a Docker daemon of its own runs ($(docker info --format '{{.ServerVersion}}, {{.Driver}}' 2>/dev/null))"
     images
     local code=0
-    "$KLATCH_TEST_PROGRAM" --test-threads=1 --nocapture ${KLATCH_TEST_FILTER:-} || code=$?
+    "$KLATCH_TEST_PROGRAM" --test-threads=1 --nocapture "$@" || code=$?
     local ids
     ids=$(docker ps --all --quiet; docker volume ls --quiet)
     [ -z "$ids" ] || { say "the tests left containers or volumes: $ids" >&2; code=1; }
@@ -116,7 +118,7 @@ with_libraries() {
 }
 
 if [ "${1:-}" = --inside ]; then
-    inside
+    inside "${@:2}"
 fi
 
 missing
@@ -136,7 +138,7 @@ for line in sys.stdin:
 export KLATCH_TEST_SECRETS KLATCH_TEST_COMPOSE KLATCH_TEST_PROGRAM KLATCH_BIN KLATCH_IMAGE=$project/klatch BALANCER_IMAGE=$project/balancer
 
 code=0
-unshare --mount --net --pid --fork --mount-proc --kill-child "$0" --inside 9>&- || code=$?
+unshare --mount --net --pid --fork --mount-proc --kill-child "$0" --inside "$@" 9<&- || code=$?
 remove
 left=$(left_behind)
 if [ -n "$left" ]; then
