@@ -41,7 +41,8 @@ async fn every_container_is_restarted_in_turn_and_nobody_loses_a_word() {
     devices[0].walk(&room).await;
     devices[0].presence(&room).await;
     for edge in ["edge-1", "edge-2", "broker-1", "balancer"] {
-        let hardened = "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.Config.User}}";
+        let hardened =
+            "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.Config.User}}";
         assert_eq!(system.docker.inspect(edge, hardened), "true [ALL] [no-new-privileges:true] 65532:65532", "{edge}");
     }
     let metrics = get(BALANCER, "/livez").await;

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_nats::ConnectOptions;
+use async_nats::{ConnectOptions, ServerAddr};
 use futures_util::StreamExt;
 use klatch_testkit::eventually;
 use klatch_tests::checker::history::{Fold, Observation};
@@ -18,17 +18,25 @@ use crate::docker::Docker;
 
 /// Where the balancer listens.
 pub(crate) const BALANCER: &str = "127.0.0.1:5004";
+/// The key of `klatch token mint --dev`, by which tests make tokens.
+const DEVELOPMENT_KEY: &str = "klatch-development-key-never-use-in-production";
 /// The brokers' doors for tests (compose.test.yaml).
 const BROKER_PORTS: [u16; 3] = [4221, 4222, 4223];
 /// Every service of the cluster.
 pub(crate) const SERVICES: [&str; 10] = [
-    "broker-1", "broker-2", "broker-3", "projector-1", "projector-2", "accounts", "notifier", "edge-1", "edge-2",
+    "broker-1",
+    "broker-2",
+    "broker-3",
+    "projector-1",
+    "projector-2",
+    "accounts",
+    "notifier",
+    "edge-1",
+    "edge-2",
     "balancer",
 ];
 /// What takes longer than this will not come: two cores start ten containers in half a minute.
 pub(crate) const BOUND: Duration = Duration::from_secs(120);
-/// Two lease periods: so long a ghost may be seen.
-pub(crate) const GHOSTS_GONE_WITHIN: Duration = Duration::from_millis(2 * LEASE_MS);
 
 /// Whose turn it is: every system has the same ports.
 static TURN: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
@@ -54,7 +62,8 @@ impl System {
         let seed = seed();
         println!("seed {seed}: KLATCH_TEST_SEED={seed} repeats this run's choices");
         let recorder = Recorder::begin(seed, LEASE_MS);
-        let docker = Docker::prepared(vec![("LEASE_MS".to_owned(), LEASE_MS.to_string())]);
+        let variables = [("LEASE_MS", LEASE_MS.to_string()), ("TOKEN_SECRET", DEVELOPMENT_KEY.to_owned())];
+        let docker = Docker::prepared(variables.map(|(name, value)| (name.to_owned(), value)).to_vec());
         let doors = Doors::balanced(&recorder, BALANCER);
         let system = System { recorder, doors, seed, docker, _turn: turn };
         system.docker.compose(&["up", "--detach", "--no-build"]);
@@ -103,7 +112,8 @@ impl System {
             let asked = client.publish_with_reply("$SRV.PING.klatch-projector", inbox, "".into()).await;
             asked.map_err(|error| error.to_string())?;
             let mut heard = 0;
-            while heard < count && tokio::time::timeout(ANSWER_WITHIN, answers.next()).await.is_ok_and(|a| a.is_some()) {
+            while heard < count && tokio::time::timeout(ANSWER_WITHIN, answers.next()).await.is_ok_and(|a| a.is_some())
+            {
                 heard += 1;
             }
             if heard == count { Ok(()) } else { Err(format!("{heard} do")) }
@@ -115,17 +125,20 @@ impl System {
     pub(crate) async fn client(&self) -> async_nats::Client {
         let told = fs::read_to_string(self.docker.secrets().join(".env")).expect("the passwords were made");
         let password = told.lines().find_map(|line| line.strip_prefix("OPERATOR_PASSWORD="));
-        let options = ConnectOptions::with_user_and_password("operator".to_owned(), password.expect("there").to_owned())
-            .add_root_certificates(self.docker.secrets().join("secrets/services/ca.pem"))
-            .require_tls(true)
-            .custom_inbox_prefix("_INBOX_operator")
-            .retry_on_initial_connect();
-        let servers = BROKER_PORTS.map(|port| format!("tls://127.0.0.1:{port}"));
-        options.connect(servers.join(",")).await.expect("it goes on trying")
+        let options =
+            ConnectOptions::with_user_and_password("operator".to_owned(), password.expect("there").to_owned())
+                .add_root_certificates(self.docker.secrets().join("secrets/services/ca.pem"))
+                .require_tls(true)
+                .custom_inbox_prefix("_INBOX_operator")
+                .retry_on_initial_connect();
+        let servers =
+            BROKER_PORTS.map(|port| format!("tls://127.0.0.1:{port}").parse::<ServerAddr>().expect("an address"));
+        options.connect(&servers[..]).await.expect("it goes on trying")
     }
 
     /// Waits until each of these devices was given the end of the room's timeline, and notes that all is quiet.
     pub(crate) async fn settle(&self, room: &Room, devices: &[&Device]) {
+        self.tell("everybody catches up");
         let last = readback::last_of(&readback::stream(self.client().await).await, room).await;
         for device in devices {
             device.until_reached(room, last, BOUND).await;
@@ -136,6 +149,7 @@ impl System {
     /// Notes the digest of one projector alone: the other is stopped meanwhile, for whichever is free answers.
     pub(crate) async fn note_digest_of(&self, projector: &str, how: Fold, at: Option<Seq>) -> (Seq, String) {
         let other = if projector == "projector-1" { "projector-2" } else { "projector-1" };
+        self.tell(&format!("{projector} is asked for its digest"));
         self.docker.order(&["stop"], other);
         let name = Projector(format!("{projector}.{how:?}"));
         let digest = readback::note_digest(&self.recorder, &self.client().await, name, how, at).await;
@@ -151,6 +165,7 @@ impl System {
     pub(crate) async fn judge(&self, promises: &[Promise]) {
         let (at, digest) = self.note_digest_of("projector-1", Fold::Incremental, None).await;
         assert_eq!(self.note_digest_of("projector-2", Fold::Incremental, Some(at)).await, (at, digest));
+        self.tell("the log is read back");
         readback::note_log(&self.recorder, self.client().await).await;
         let verdict = judge(&self.recorder.history()).unwrap_or_else(|unsound| panic!("{unsound}"));
         println!("{verdict}");

@@ -8,8 +8,8 @@ use klatch_domain::Address;
 use klatch_eventlog::subject;
 use serde_json::{Value, json};
 
-use crate::checker::history::{Fold, Observation, Slot};
 use crate::checker::Recorder;
+use crate::checker::history::{Fold, Observation, Slot};
 use crate::checker::name::{Epoch, Projector, Room, Seq};
 use crate::cluster::{Cluster, query};
 use crate::device::Device;
