@@ -11,7 +11,7 @@ KLATCH := $(TARGET)/release/klatch
 
 WEB_SOURCES := $(shell find services/web shared/client-ts \( -name node_modules -o -name dist -o -name .test \) -prune -o -type f -print)
 
-.PHONY: help run test check web tools binary clean simulate test-sabotage test-rust test-faults faults-long test-ts test-seeds test-browser fmt clippy deny schemas
+.PHONY: help run test check web tools binary clean simulate test-sabotage test-rust test-faults faults-long test-ts test-seeds test-browser test-compose fmt clippy deny schemas
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ test-seeds: need-npm node_modules/.package-lock.json tools binary
 
 test-browser: need-npm need-chromium services/web/dist/index.html tools binary
 	KLATCH_BIN=$(KLATCH) npm run test:browser
+
+test-compose: need-cargo need-python3 tools binary ## compose.yaml in containers, which are restarted, killed and cut off (root; FILTER=… for one test)
+	@KLATCH_BIN=$(KLATCH) scripts/test_compose.sh $(FILTER)
 
 fmt: need-cargo
 	cargo fmt --all --check

@@ -90,6 +90,7 @@ struct State {
     places: HashMap<Room, Position>,
     closed: bool,
     close_code: Option<u16>,
+    put_off: Option<String>,
 }
 
 /// A request without its answer.
@@ -156,6 +157,11 @@ impl Device {
     /// The close code that the server gave, if it has.
     pub fn close_code(&self) -> Option<u16> {
         self.shared.state().close_code
+    }
+
+    /// The code of the last retryable error that came: what stands behind an [`Answer::Unclear`] while the connection lasts.
+    pub fn put_off(&self) -> Option<String> {
+        self.shared.state().put_off.clone()
     }
 
     /// The last position in the room's timeline that it was given.
@@ -421,7 +427,10 @@ impl Shared {
         let Some(waiting) = frame["id"].as_str().and_then(|id| self.state().waiting.remove(id)) else { return };
         let answer = match frame["event"].as_str() {
             Some("ack") => read_answer(&waiting.command, &frame["data"]),
-            _ if frame["data"]["retryable"] == true => Answer::Unclear,
+            _ if frame["data"]["retryable"] == true => {
+                self.state().put_off = frame["data"]["code"].as_str().map(str::to_owned);
+                Answer::Unclear
+            }
             _ => Answer::Refused { code: frame["data"]["code"].as_str().unwrap_or_default().to_owned() },
         };
         // A join's answer is the `chat.joined` that came before its ack.

@@ -22,6 +22,12 @@ pub struct Doors {
 }
 
 impl Doors {
+    /// One door that leads to any edge: a balancer's.
+    pub fn balanced(recorder: &Recorder, address: &str) -> Self {
+        let door = Door { edge: Edge("any.0".to_owned()), address: address.to_owned() };
+        Self { recorder: recorder.clone(), doors: Arc::new(Mutex::new(vec![door])), tokens: Arc::default() }
+    }
+
     /// Of so many edges, none of which was started yet.
     pub(crate) fn new(recorder: &Recorder, edges: usize) -> Doors {
         let doors = (0..edges).map(|number| Door {

@@ -18,13 +18,14 @@ pub struct Talker {
     device: Option<Device>,
     place: Option<Position>,
     said: u64,
+    closes: Vec<Option<u16>>,
 }
 
 impl Talker {
     /// Connects to any edge and joins the room.
     pub async fn arrive(doors: &Doors, choices: StdRng, person: &str, room: &Room) -> Self {
         let (doors, person, room) = (doors.clone(), Person::from(person), room.clone());
-        let mut talker = Self { doors, choices, person, room, device: None, place: None, said: 0 };
+        let mut talker = Self { doors, choices, person, room, device: None, place: None, said: 0, closes: Vec::new() };
         talker.present().await;
         talker
     }
@@ -103,6 +104,11 @@ impl Talker {
         }
     }
 
+    /// The close codes of the connections that were lost; none where one just broke.
+    pub fn closes(&self) -> &[Option<u16>] {
+        &self.closes
+    }
+
     /// The connection, attached; made anew where it was lost.
     pub async fn present(&mut self) -> &Device {
         loop {
@@ -111,6 +117,7 @@ impl Talker {
                 if !device.is_closed() && device.place(&self.room).is_some() {
                     return self.device.insert(device);
                 }
+                self.closes.push(device.close_code());
             }
             let device = self.doors.connect_anywhere(&mut self.choices, &self.person).await;
             match device.join(&self.room, self.place.clone()).await {

@@ -1,5 +1,5 @@
-//! When an edge is ready: the broker answers, the clocks agree, and the projector has folded up to where the stream
-//! ended when the edge started.
+//! When an edge is ready: the broker answers, the log has a leader (else it takes nothing), the clocks agree, and the
+//! projector has folded up to where the stream ended when the edge started.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,8 @@ use crate::hub::Hub;
 
 /// The conditions are looked at so often.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The log's leader is asked for so often.
+const ASK_LEADER_EVERY: Duration = Duration::from_secs(2);
 /// The clocks are compared so often.
 const COMPARE_EVERY: Duration = Duration::from_secs(30);
 /// Clocks further apart than this are worth a warning: a timed ban ends early or late by as much.
@@ -22,6 +24,27 @@ const CLOCK_MS_MAX: u64 = 30_000;
 
 /// Keeps the conditions true until the edge has drained.
 pub(crate) async fn watch(hub: Arc<Hub>) {
+    tokio::join!(watch_leader(&hub), watch_others(&hub));
+}
+
+/// A cluster that lost more than half of its brokers still takes connections, but nothing to store. One question without
+/// an answer is no loss: a leader may be about to be elected, and reads wait for that (`read_deadline`).
+async fn watch_leader(hub: &Hub) {
+    let log = hub.health.condition("log", "its leader was not heard of yet");
+    let mut ask = tokio::time::interval(ASK_LEADER_EVERY);
+    ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ask.tick().await;
+        match hub.log.last_seq().await {
+            Ok(_) => log.ready(),
+            Err(error) => log.not_ready(format!(
+                "the log has no leader and takes nothing; what is stored can be read (are more than half of the brokers there?): {error}"
+            )),
+        }
+    }
+}
+
+async fn watch_others(hub: &Hub) {
     let broker = hub.health.condition("broker", "not connected yet");
     let clock = hub.health.condition("clock", "not compared with the broker's yet");
     let views = hub.health.condition("views", "the projector was not heard of yet");
@@ -37,7 +60,7 @@ pub(crate) async fn watch(hub: Arc<Hub>) {
             continue;
         }
         broker.ready();
-        if Instant::now() >= compare_at && compare_clocks(&hub, &clock).await {
+        if Instant::now() >= compare_at && compare_clocks(hub, &clock).await {
             compare_at = Instant::now() + COMPARE_EVERY;
         }
         if end_at_start.is_none() {
@@ -46,7 +69,7 @@ pub(crate) async fn watch(hub: Arc<Hub>) {
         if let Some(end) = end_at_start
             && !has_caught_up
         {
-            has_caught_up = look_at_views(&hub, end, &views).await;
+            has_caught_up = look_at_views(hub, end, &views).await;
         }
     }
 }

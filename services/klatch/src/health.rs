@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
+use hyper::http::uri::InvalidUri;
 use hyper::{Request, Uri};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
@@ -22,7 +23,8 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 #[derive(clap::Args)]
 #[command(after_help = "Exit code: 0 ready, 1 not ready or not there. Good as a container's health check.")]
 pub(crate) struct Args {
-    /// The server's address; with https:// its certificate must be good for that name, by the system's authorities
+    /// The server's address; with https:// its certificate must be good for that name, by the system's authorities. With
+    /// a path that one is asked in place of /readyz: nats-server's is /healthz
     #[arg(long, default_value = "http://127.0.0.1:5004")]
     url: String,
 }
@@ -38,9 +40,15 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, AnyError> {
     Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What is asked for: the path that was told, else `/readyz`.
+fn question(url: &str) -> Result<Uri, InvalidUri> {
+    let told: Uri = url.parse()?;
+    if told.path() == "/" { format!("{}/readyz", url.trim_end_matches('/')).parse() } else { Ok(told) }
+}
+
 /// Whether the server at `url` is ready, and what it says of its conditions.
 pub(crate) async fn readiness(url: &str) -> Result<(bool, Value), AnyError> {
-    let address: Uri = format!("{}/readyz", url.trim_end_matches('/')).parse()?;
+    let address = question(url)?;
     if !matches!(address.scheme_str(), Some("http" | "https")) {
         return Err(format!("--url {url}: only http:// and https:// addresses can be asked").into());
     }
@@ -74,4 +82,21 @@ fn innermost(error: hyper_util::client::legacy::Error) -> AnyError {
         cause = deeper;
     }
     cause.to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readyz_is_asked_unless_another_path_is_told() {
+        for (told, asked) in [
+            ("http://127.0.0.1:5004", "http://127.0.0.1:5004/readyz"),
+            ("https://chat.example.com/", "https://chat.example.com/readyz"),
+            ("http://127.0.0.1:8222/healthz", "http://127.0.0.1:8222/healthz"),
+        ] {
+            assert_eq!(question(told).expect("an address"), asked);
+        }
+        assert!(question("127.0.0.1 5004").is_err());
+    }
 }
