@@ -131,7 +131,8 @@ async fn by_api(client: &Client, log: &Log, api: &str) -> Result<(), String> {
         }
         "subscribe" => {
             let mut heard = client.subscribe(rest.to_owned()).await.map_err(|error| error.to_string())?;
-            client.flush().await.map_err(|error| error.to_string())?;
+            // A round trip: only an answer says that the server has the subscription.
+            request(client, "$JS.API.INFO", Vec::new()).await?;
             say(log, "live").await;
             tokio::time::timeout(BOUND, heard.next()).await.map_err(|_| "nothing was heard")?;
             Ok(())
