@@ -198,7 +198,9 @@ fn sights_of<'h>(attachment: &Attachment<'h>, last: Moment) -> Vec<Sight<'h>> {
                 here.entry(person).or_insert(noted.at);
             }
             Heard::Passing("chat.userLeft", Some(person)) => {
-                sights.extend(here.remove(person).map(|from| sight(person, from, noted.at)));
+                // Who came and went in one moment was shown to nobody: what was held back behind a slow answer comes at once.
+                let from = here.remove(person).filter(|from| *from < noted.at);
+                sights.extend(from.map(|from| sight(person, from, noted.at)));
             }
             _ => {}
         }
