@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use klatch_testkit::eventually;
 use klatch_tests::checker::history::Answer;
 use klatch_tests::checker::name::Room;
 use klatch_tests::cluster::choices;
 use klatch_tests::talker::Talker;
+use rand::RngExt;
 use tokio::task::JoinSet;
 
 use crate::system::{BOUND, System};
 
 const TALKERS: u64 = 6;
+/// Between two sends of one person, by chance up to twice as long. Without it a test of a minute and a half records several
+/// times as much, and reading that back and judging it did not end within four minutes (debug build).
+const PAUSE: Duration = Duration::from_millis(60);
 
 /// The people.
 pub(crate) struct Crowd {
@@ -31,11 +36,13 @@ impl Crowd {
             let (stop, acknowledged) = (stop.clone(), acknowledged.clone());
             talking.spawn(async move {
                 let person = format!("talker-{number}");
+                let mut pauses = choices(seed.wrapping_mul(31));
                 let mut talker = Talker::arrive(&doors, choices(seed), &person, &room).await;
                 while !stop.load(Ordering::Relaxed) {
                     let said = talker.say().await;
                     assert!(matches!(said, Answer::Stored { .. }), "{person}: {said:?}");
                     acknowledged.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(PAUSE.mul_f64(pauses.random_range(0.0..2.0))).await;
                 }
                 talker
             });
