@@ -90,7 +90,7 @@ fmt: need-cargo
 	cargo fmt --all --check
 
 clippy: need-cargo
-	cargo clippy --workspace --all-targets --features $(FAULTS),klatch-simulation/sabotage -- -D warnings
+	cargo clippy --workspace --all-targets --features $(FAULTS),klatch-tests/compose,klatch-simulation/sabotage -- -D warnings
 
 ADVISORIES := https://github.com/RustSec/advisory-db
 deny: need-cargo

@@ -36,7 +36,7 @@ impl Session {
     }
 
     pub(super) async fn members(&mut self, person: &Person, members: Members) -> Result<MembersResponse, Failure> {
-        self.hub.check_readable(person, &members.room_id).await?;
+        self.hub.check_before_views(person, &members.room_id).await?;
         let request = MembersRequest {
             asker: person.user_id.clone(),
             room_id: members.room_id,

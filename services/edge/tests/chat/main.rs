@@ -402,3 +402,23 @@ async fn who_stops_writing_and_goes_on_at_once_is_seen_to() {
     ada.ask("chat.ping", json!({})).await.unwrap();
     assert!(ada.untaken("chat.typing").len() < 40, "to and fro is no flood");
 }
+
+/// The views decide once more who may see what; where nobody else can be asked, they decide alone.
+#[tokio::test]
+async fn while_the_log_has_no_leader_history_is_read_from_the_views() {
+    let patience = std::time::Duration::from_millis(50);
+    let log = Log::memory_with(klatch_eventlog::Options { read_deadline: patience, ..Default::default() });
+    let edge = Edge::start(&log, |_| ()).await;
+    let mut ada = edge.connect("ada").await;
+    ada.join("r", None).await;
+    let faults = log.faults().expect("a log in memory");
+    faults.answer("history", |_| {
+        Ok(bytes::Bytes::from_static(
+            br#"{"roomId": "r", "events": [], "epoch": "00000000-0000-0000-0000-000000000000", "seq": 1, "more": false}"#,
+        ))
+    });
+    faults.fail_reads(usize::MAX);
+    ada.ask("chat.history", json!({"roomId": "r"})).await.unwrap();
+    let presence = ada.ask("chat.presence", json!({"roomId": "r"})).await.unwrap_err();
+    assert_eq!(presence["code"], "unavailable", "nobody decides a second time who is shown: {presence}");
+}
