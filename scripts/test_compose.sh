@@ -129,7 +129,7 @@ mkdir -p "$place"
 scripts/compose_secrets.sh "$place" >/dev/null
 KLATCH_TEST_SECRETS=$place KLATCH_TEST_COMPOSE=$(compose)
 # Outside the namespaces, where there is a network.
-KLATCH_TEST_PROGRAM=$(cargo test --quiet -p klatch-tests --features compose --test compose --no-run --message-format json |
+KLATCH_TEST_PROGRAM=$(cargo test --quiet --workspace --features klatch-tests/compose --test compose --no-run --message-format json |
     python3 -c 'import json, sys
 for line in sys.stdin:
     built = json.loads(line)
