@@ -2,7 +2,7 @@
 //! a log in memory. It can be killed at any moment, between any two writes.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,6 +52,7 @@ impl Simulated {
         let desk = Desk::new(log, &board, &numbers, &config);
         let (tasks, end, shutdown) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let dir = config.dir.clone();
+        keep(&dir);
         tasks.spawn(end.clone().run_until_cancelled_owned(eraser::run(
             log.clone(),
             Arc::clone(&board),
@@ -92,6 +93,9 @@ impl Simulated {
 
     /// Kills it (-9), and lays its folder, as the disk has it then, into `found`: with what was flushed, and of what was
     /// written since, where `writes` says so, everything up to that many writes from now.
+    ///
+    /// What sled's own threads have brought to the disk beyond the last flush would be another thing each time: nothing of it
+    /// is found.
     pub async fn kill(self, writes: Option<u32>, found: &Path) -> io::Result<()> {
         if let Some(writes) = writes {
             plan_cut(&self.dir, writes, found);
@@ -104,8 +108,9 @@ impl Simulated {
         }
         self.end.cancel();
         if writes.is_none() || forget_cut(&self.dir) {
-            copy(&self.dir, found)?;
+            std::fs::rename(kept(&self.dir), found)?;
         }
+        forget_kept(&self.dir)?;
         drop(self.responder);
         self.tasks.close();
         self.tasks.wait().await;
@@ -156,6 +161,44 @@ pub(crate) fn written(dir: &Path, store: &Store) -> Result<(), Damage> {
     let Some(cut) = due else { return Ok(()) };
     store.flush()?;
     copy(dir, &cut.found).map_err(|error| Damage::Disk(error.to_string()))
+}
+
+thread_local! {
+    /// The folders of the projectors that run on this thread.
+    static KEPT: RefCell<HashSet<PathBuf>> = RefCell::default();
+}
+
+/// Where a store lies as its last flush left it.
+fn kept(dir: &Path) -> PathBuf {
+    dir.with_extension("flushed")
+}
+
+/// From now on, what a flush leaves in this folder is kept beside it; at first what is there already.
+fn keep(dir: &Path) {
+    KEPT.with_borrow_mut(|kept| kept.insert(dir.to_owned()));
+    flushed(dir).expect("its folder can be copied");
+}
+
+fn forget_kept(dir: &Path) -> io::Result<()> {
+    KEPT.with_borrow_mut(|kept| kept.remove(dir));
+    remove(&kept(dir))
+}
+
+/// Everything in this folder was brought to the disk.
+pub(crate) fn flushed(dir: &Path) -> Result<(), Damage> {
+    if !KEPT.with_borrow(|kept| kept.contains(dir)) {
+        return Ok(());
+    }
+    let kept = kept(dir);
+    let done = remove(&kept).and_then(|()| std::fs::create_dir_all(&kept)).and_then(|()| copy(dir, &kept));
+    done.map_err(|error| Damage::Disk(error.to_string()))
+}
+
+fn remove(dir: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {

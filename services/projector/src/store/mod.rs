@@ -201,6 +201,8 @@ impl Store {
     /// Brings everything applied so far to the disk.
     pub(crate) fn flush(&self) -> Result<(), Damage> {
         self.db.flush()?;
+        #[cfg(feature = "simulation")]
+        crate::simulation::flushed(&self.dir)?;
         Ok(())
     }
 }
