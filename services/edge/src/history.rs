@@ -1,5 +1,8 @@
 //! Pages of a room's history, for whoever may read it.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use klatch_domain::authority::may_read;
 use klatch_domain::{Known, Membership, RoomId, RoomInfo};
 use klatch_wire::Code;
@@ -11,6 +14,9 @@ use crate::act::unreadable;
 use crate::hub::Hub;
 use crate::standing::{Freshness, room_info};
 use crate::token::Person;
+
+/// A leader that is there answers within this time; one that was not there a moment ago is waited for no longer.
+const LEADER_ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
 impl Hub {
     /// A page: everything that this edge had acknowledged or delivered when it was asked for is in reach of it.
@@ -40,11 +46,14 @@ impl Hub {
     }
 
     /// The same before the views are asked, which decide once more by their own fold. While the log has no leader they decide
-    /// alone: nobody can be put out meanwhile, for nothing can be stored.
+    /// alone: nobody can be put out meanwhile, for nothing can be stored. It is asked even so, for a moment, in case there is
+    /// one again.
     pub(crate) async fn check_before_views(&self, person: &Person, room: &RoomId) -> Result<(), Failure> {
-        match self.check_readable(person, room).await {
-            Err(failure) if failure.code == Code::Unavailable => Ok(()),
-            checked => checked,
+        let within = if self.is_led.load(Ordering::Relaxed) { Duration::MAX } else { LEADER_ANSWERS_WITHIN };
+        match tokio::time::timeout(within, self.check_readable(person, room)).await {
+            Err(_late) => Ok(()),
+            Ok(Err(failure)) if failure.code == Code::Unavailable => Ok(()),
+            Ok(checked) => checked,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What all sessions of an edge share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use klatch_domain::{Seq, Timestamp, UserId};
@@ -57,6 +57,8 @@ pub(crate) struct Hub {
     pub tasks: Drain,
     /// Places for connections.
     pub slots: Arc<Semaphore>,
+    /// Whether the log had a leader when it was last asked (`ready.rs`).
+    pub(crate) is_led: AtomicBool,
     seen: Arc<Watermark>,
     marked: Watermark,
     sessions: AtomicU64,
@@ -87,6 +89,7 @@ impl Hub {
             draining: CancellationToken::new(),
             tasks: Drain::new(),
             slots: Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS))),
+            is_led: AtomicBool::new(true),
             seen,
             marked: Watermark::default(),
             sessions: AtomicU64::new(1),

@@ -2,6 +2,7 @@
 //! projector has folded up to where the stream ended when the edge started.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use klatch_domain::{Seq, Timestamp};
@@ -35,7 +36,9 @@ async fn watch_leader(hub: &Hub) {
     ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ask.tick().await;
-        match hub.log.last_seq().await {
+        let asked = hub.log.last_seq().await;
+        hub.is_led.store(asked.is_ok(), Ordering::Relaxed);
+        match asked {
             Ok(_) => log.ready(),
             Err(error) => log.not_ready(format!(
                 "the log has no leader and takes nothing; what is stored can be read (are more than half of the brokers there?): {error}"

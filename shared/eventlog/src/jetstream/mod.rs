@@ -66,6 +66,10 @@ struct Informed {
     ts: Option<String>,
 }
 
+fn is_leaderless(info: &stream::Info) -> bool {
+    info.cluster.as_ref().is_some_and(|cluster| cluster.leader.as_ref().is_none_or(String::is_empty))
+}
+
 impl JetStream {
     /// Connects, and creates or verifies the streams.
     pub(crate) async fn open(options: &Options) -> Result<JetStream, OpenError> {
@@ -165,12 +169,18 @@ impl JetStream {
     }
 
     /// Not by the library's own `get_info`: that hides the server's error number.
+    ///
+    /// A stream that lost its leader is told of by any replica (nats-server 2.15), whose end may be behind that of the log:
+    /// that is no answer.
     async fn info(&self, stream: Stream) -> Result<Informed, ReadError> {
         let begun = Instant::now();
         let asked = self.context.request(format!("STREAM.INFO.{}", stream.name()), &()).await;
         let unanswered = |error| ReadError::Unavailable(self.cause("STREAM.INFO", stream, begun, &error));
         match asked.map_err(unanswered)? {
-            Response::Ok::<Informed>(info) => Ok(info),
+            Response::Ok::<Informed>(Informed { info, .. }) if is_leaderless(&info) => {
+                Err(ReadError::Unavailable(format!("{} has no leader", stream.name())))
+            }
+            Response::Ok(informed) => Ok(informed),
             Response::Err { error } => Err(api_error(&error)),
         }
     }

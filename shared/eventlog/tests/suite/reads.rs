@@ -1,6 +1,13 @@
 //! One, the last, a range, the last of many; what was erased; ids that look like subjects.
 
+#[cfg(feature = "faults")]
+use std::time::Duration;
+
 use klatch_domain::Seq;
+#[cfg(feature = "faults")]
+use klatch_eventlog::{Log, Options, ReadError};
+#[cfg(feature = "faults")]
+use klatch_testkit::eventually;
 
 use crate::ground::*;
 
@@ -140,4 +147,39 @@ async fn a_replica_that_lags_costs_time_and_no_event() {
     ground.faults().lag(3);
     let range = log.timeline(&room, Seq::ZERO, Seq(3), 10, 1 << 20).await.unwrap();
     assert_eq!((range.events.len(), range.complete), (3, true));
+}
+
+/// A replica answers all the same, with an end of its own: that is not the log's.
+#[cfg(feature = "faults")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_leader_nobody_knows_the_end_until_there_is_one_again() {
+    let mut ground = Ground::cluster().await;
+    let room = room("r");
+    say(&ground.log, &room, "1").await;
+    ground.cluster_mut().until_current("CHAT_EVENTS").await;
+    let impatient = |options| Options { read_deadline: Duration::from_secs(1), ..options };
+    let log = Log::open(impatient(options(&ground.url().unwrap()))).await.unwrap();
+    for number in [0, 1] {
+        ground.cluster_mut().node_mut(number).kill();
+    }
+    // A leader that is left alone steps down after ten seconds.
+    eventually(BOUND, "the end not to be known", || async {
+        match log.last_seq().await {
+            Err(ReadError::Unavailable(why)) if why.contains("no leader") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    let range = log.timeline(&room, Seq::ZERO, Seq(1), 10, 1 << 20).await.unwrap();
+    assert_eq!(range.events.len(), 1, "what is stored can be read");
+    for number in [0, 1] {
+        ground.restart(number).await;
+    }
+    eventually(BOUND, "the end to be known", || async {
+        match log.last_seq().await {
+            Ok(Seq(1)) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
 }
