@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use klatch_domain::authority::may_read;
-use klatch_domain::{Known, Membership, RoomId, RoomInfo};
+use klatch_domain::{Known, Membership, RoomId, RoomInfo, Seq};
 use klatch_wire::Code;
 use klatch_wire::native::request::History;
 use klatch_wire::native::server::Failure;
@@ -19,7 +19,8 @@ use crate::token::Person;
 const LEADER_ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
 impl Hub {
-    /// A page: everything that this edge had acknowledged or delivered when it was asked for is in reach of it.
+    /// A page: everything that this edge had acknowledged or delivered when it was asked for is in reach of it. While the log
+    /// has no leader the views can't catch up: then it goes as far as they have come, which it says.
     pub(crate) async fn history(&self, person: &Person, history: History) -> Result<HistoryResponse, Failure> {
         let window = match (history.before, history.after, history.around) {
             (None, None, None) => Window::Newest,
@@ -34,27 +35,38 @@ impl Hub {
             room_id: history.room_id,
             window,
             limit: self.page_limit(history.limit),
-            min_seq: self.seen(),
+            min_seq: if self.is_led() { self.seen() } else { Seq::ZERO },
         };
         self.query(name::HISTORY, &request).await
     }
 
     /// Before a no, and before anything of a private room is shown, the leader is asked.
     pub(crate) async fn check_readable(&self, person: &Person, room: &RoomId) -> Result<(), Failure> {
-        let (info, own) = self.facts_of(person, room, Freshness::Leader).await?;
-        may_read(info.value.as_ref(), own.as_ref(), self.now()).map_err(Failure::from)
+        self.check(person, room, Freshness::Leader).await
     }
 
     /// The same before the views are asked, which decide once more by their own fold. While the log has no leader they decide
-    /// alone: nobody can be put out meanwhile, for nothing can be stored. It is asked even so, for a moment, in case there is
-    /// one again.
+    /// alone, but for what this edge knows already: nobody is put out meanwhile, for nothing can be stored. It is asked even
+    /// so, for a moment, in case there is one again.
     pub(crate) async fn check_before_views(&self, person: &Person, room: &RoomId) -> Result<(), Failure> {
-        let within = if self.is_led.load(Ordering::Relaxed) { Duration::MAX } else { LEADER_ANSWERS_WITHIN };
-        match tokio::time::timeout(within, self.check_readable(person, room)).await {
+        let (within, how) = match self.is_led() {
+            true => (Duration::MAX, Freshness::Leader),
+            false => (LEADER_ANSWERS_WITHIN, Freshness::Cached),
+        };
+        match tokio::time::timeout(within, self.check(person, room, how)).await {
             Err(_late) => Ok(()),
             Ok(Err(failure)) if failure.code == Code::Unavailable => Ok(()),
             Ok(checked) => checked,
         }
+    }
+
+    async fn check(&self, person: &Person, room: &RoomId, how: Freshness) -> Result<(), Failure> {
+        let (info, own) = self.facts_of(person, room, how).await?;
+        may_read(info.value.as_ref(), own.as_ref(), self.now()).map_err(Failure::from)
+    }
+
+    fn is_led(&self) -> bool {
+        self.is_led.load(Ordering::Relaxed)
     }
 
     /// The room, and where a person stands towards it.
