@@ -152,7 +152,7 @@ async fn a_replica_that_lags_costs_time_and_no_event() {
 /// A replica answers all the same, with an end of its own: that is not the log's.
 #[cfg(feature = "faults")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_leader_nobody_knows_the_end_until_there_is_one_again() {
+async fn three_copies_without_a_leader_do_not_know_the_end() {
     let mut ground = Ground::cluster().await;
     let room = room("r");
     say(&ground.log, &room, "1").await;
