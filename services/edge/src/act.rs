@@ -3,7 +3,7 @@
 
 use klatch_domain::commands::{Actor, Command, Facts, Referred};
 use klatch_domain::{
-    Address, Decision, Draft, Event, Known, MessageId, MessageSent, Position, Refusal, RoomId, Seq, Timestamp,
+    Address, Decision, Draft, Event, Known, MessageId, MessageSent, Position, Refusal, RoomId, RoomInfo, Seq, Timestamp,
 };
 use klatch_eventlog::{Append, AppendError, Entry, Outcome, ReadError};
 use klatch_service::traces;
@@ -74,10 +74,7 @@ impl Hub {
 
     async fn facts(&self, actor: &Actor, command: &Command, how: Freshness) -> Result<Facts, Failure> {
         let needs = command.needs();
-        let info = match (how, self.interest.info_of(needs.room)) {
-            (Freshness::Cached, Some(known)) => known,
-            _ => room_info(&self.log, needs.room).await.map_err(unreadable)?,
-        };
+        let info = self.info_of(needs.room, how).await?;
         let own = match actor {
             Actor::Person { user_id, .. } => self.standings.of(needs.room, user_id, how).await.map_err(unreadable)?,
             Actor::System => Known::NOTHING,
@@ -91,6 +88,16 @@ impl Hub {
             None => None,
         };
         Ok(Facts { actor: actor.clone(), info, own, target, message })
+    }
+
+    /// A room's state, as it must be known.
+    pub(crate) async fn info_of(&self, room: &RoomId, how: Freshness) -> Result<Known<RoomInfo>, Failure> {
+        let read = match (how, self.interest.info_of(room)) {
+            (Freshness::Cached, Some(known)) => return Ok(known),
+            (Freshness::Cached, None) => self.infos.of(room).await,
+            (Freshness::Leader, _) => room_info(&self.log, room).await,
+        };
+        read.map_err(unreadable)
     }
 
     async fn referred(&self, room: &RoomId, seq: Seq) -> Result<Option<Referred>, Failure> {
@@ -109,8 +116,10 @@ impl Hub {
     /// What was appended is known before it is heard. A batch's sequences are contiguous (ADR-50).
     fn learn(&self, drafts: Vec<Draft>, last: Seq) {
         for (draft, seq) in drafts.into_iter().rev().zip((0..=last.0).rev()) {
-            if let Event::Member(membership) = draft.event {
-                self.standings.stored(Seq(seq), membership);
+            match draft.event {
+                Event::Member(membership) => self.standings.stored(Seq(seq), membership),
+                Event::Room(info) => self.infos.hear(Seq(seq), info),
+                _ => {}
             }
         }
     }

@@ -12,7 +12,7 @@ use klatch_wire::query::{HistoryRequest, HistoryResponse, Window, name};
 
 use crate::act::unreadable;
 use crate::hub::Hub;
-use crate::standing::{Freshness, room_info};
+use crate::standing::Freshness;
 use crate::token::Person;
 
 /// A leader that is there answers within this time; one that was not there a moment ago is waited for no longer.
@@ -76,10 +76,7 @@ impl Hub {
         room: &RoomId,
         how: Freshness,
     ) -> Result<(Known<RoomInfo>, Option<Membership>), Failure> {
-        let info = match (how, self.interest.info_of(room)) {
-            (Freshness::Cached, Some(info)) => info,
-            _ => room_info(&self.log, room).await.map_err(unreadable)?,
-        };
+        let info = self.info_of(room, how).await?;
         let own = self.standings.of(room, &person.user_id, how).await.map_err(unreadable)?;
         Ok((info, own.value))
     }

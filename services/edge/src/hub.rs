@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::announce::Announcements;
 use crate::config::Config;
+use crate::infos::Infos;
 use crate::interest::Interest;
 use crate::metrics::Metrics;
 use crate::people::People;
@@ -43,6 +44,8 @@ pub(crate) struct Hub {
     pub(crate) announcements: Arc<Announcements>,
     /// What is known of people's standings.
     pub standings: Standings,
+    /// What is known of rooms.
+    pub(crate) infos: Infos,
     /// Who is connected.
     pub people: Arc<People>,
     /// Who is believed.
@@ -82,6 +85,7 @@ impl Hub {
             interest: Interest::new(around),
             announcements,
             standings: Standings::new(log.clone(), config.standings_max),
+            infos: Infos::new(log.clone(), config.standings_max),
             people: Arc::new(People::new(&config.limits)),
             verifier,
             health,
@@ -107,6 +111,12 @@ impl Hub {
     /// A number that no other session of this edge has.
     pub(crate) fn next_session(&self) -> SessionId {
         SessionId(self.sessions.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Something may have been missed of what commands are decided by: the leader is asked again.
+    pub(crate) fn forget_facts(&self) {
+        self.standings.forget_all();
+        self.infos.forget_all();
     }
 
     /// This edge has acknowledged or delivered something at this sequence.

@@ -14,13 +14,14 @@ mod accounts;
 mod act;
 mod announce;
 mod client;
+mod facts;
 mod history;
 mod http;
 mod hub;
+mod infos;
 mod interest;
 mod interpreter;
 mod listener;
-mod members;
 mod metrics;
 mod outbox;
 mod past;
@@ -165,7 +166,7 @@ async fn upkeep(hub: Arc<Hub>) {
         ready::watch(hub.clone()),
         presence::keep(hub.clone()),
         hub.announcements.run(&hub.log, &hub.edge),
-        members::follow(hub.clone()),
+        facts::follow(hub.clone()),
         http::answer_census(hub.clone()),
         token::keep_keys(hub.clone()),
         metrics::keep(hub.clone()),

@@ -21,7 +21,7 @@ use crate::outbox::{Frame, Outbox};
 use crate::session::Session;
 use crate::token::{BadKeys, Person, Verifier};
 use crate::voice::Voice;
-use crate::{members, metrics, presence};
+use crate::{facts, metrics, presence};
 
 /// An edge, running.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Simulated {
             tokio::join!(
                 presence::keep(upkeep.clone()),
                 upkeep.announcements.run(&upkeep.log, &upkeep.edge),
-                members::follow(upkeep.clone()),
+                facts::follow(upkeep.clone()),
             );
         }));
         Ok(Simulated { hub, tasks, end })

@@ -21,6 +21,8 @@ pub(crate) struct Board {
     state: watch::Sender<State>,
     digests: Mutex<VecDeque<(Seq, Digest)>>,
     digests_kept: usize,
+    /// Queries that wait for more to be folded.
+    waiting: watch::Sender<usize>,
     /// The views that a query found damaged, by their generation.
     damaged: watch::Sender<Option<(u64, Damage)>>,
     ready: Condition,
@@ -91,6 +93,7 @@ impl Board {
             state: watch::Sender::new(state),
             digests: Mutex::default(),
             digests_kept,
+            waiting: watch::Sender::new(0),
             damaged: watch::Sender::new(None),
             ready,
         }
@@ -111,6 +114,11 @@ impl Board {
     /// To wait for changes.
     pub(crate) fn watch(&self) -> watch::Receiver<State> {
         self.state.subscribe()
+    }
+
+    /// How many queries wait for more to be folded.
+    pub(crate) fn watch_waiting(&self) -> watch::Receiver<usize> {
+        self.waiting.subscribe()
     }
 
     /// A fold begins: from a checkpoint its views may be read at once; from nothing only when it is through.
@@ -246,16 +254,32 @@ pub(crate) struct AtLeast {
     pub(crate) mark: Seq,
 }
 
-/// The views, as far as somebody needs them: waits for that a while.
+/// A query that waits, until it is dropped.
+struct Waiting<'a>(&'a Board);
+
+impl Waiting<'_> {
+    fn on(board: &Board) -> Waiting<'_> {
+        board.waiting.send_modify(|waiting| *waiting += 1);
+        Waiting(board)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.send_modify(|waiting| *waiting -= 1);
+    }
+}
+
+/// The views, as far as somebody needs them: waits for that a while, and whoever folds stores at once what it has.
 pub(crate) async fn folded_to(board: &Board, needed: AtLeast, patience: Duration) -> Result<State, Failure> {
     let mut state = board.watch();
     let is_there = |state: &State| state.store.is_some() && state.seq >= needed.seq && state.marks >= needed.mark;
     let settled = |state: &State| state.store.is_none() || is_there(state);
-    let waited = tokio::time::timeout(patience, state.wait_for(settled)).await;
-    let state = match waited {
-        Ok(Ok(state)) => state.clone(),
-        _ => board.state(),
-    };
+    if !settled(&state.borrow_and_update()) {
+        let _waiting = Waiting::on(board);
+        let _ = tokio::time::timeout(patience, state.wait_for(settled)).await;
+    }
+    let state = board.state();
     let why = match &state.phase {
         Phase::Rebuilding { percent, .. } => format!("the history is being rebuilt: {percent} %"),
         Phase::Starting => "the projector is starting".to_owned(),

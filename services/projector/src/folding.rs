@@ -35,8 +35,10 @@ const WORK_WAITING_MAX: usize = 16;
 /// time, release build). So batches are as large as the fold is behind.
 const COMMIT_EVENTS_MAX: usize = 131_072;
 const COMMIT_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// … and after so long; a rebuild, whose views nobody reads yet, only has its progress to show.
-const COMMIT_EVERY: Duration = Duration::from_millis(20);
+/// … and after so long, unless a query waits for it: then at once. Who is alone with few events a second would store each
+/// by itself, page and node around it; a crash costs nothing but to fold these again.
+const COMMIT_EVERY: Duration = Duration::from_millis(100);
+/// A rebuild, whose views nobody reads yet, only has its progress to show.
 const COMMIT_EVERY_REBUILDING: Duration = Duration::from_secs(2);
 /// Events that a fresh fold, for a comparison, takes from the log at once.
 const FRESH_BATCH_EVENTS: usize = 512;
@@ -245,9 +247,13 @@ impl Pending {
     /// Whether to commit before more is folded. `readable`: somebody may wait for it.
     fn is_due(&self, readable: bool, end: Seq) -> bool {
         let is_large = self.events >= COMMIT_EVENTS_MAX || self.bytes >= COMMIT_BYTES_MAX;
-        let patience = if readable { COMMIT_EVERY } else { COMMIT_EVERY_REBUILDING };
         let is_through = !readable && (self.caught_up || self.position >= end);
-        is_large || is_through || self.since.elapsed() >= patience
+        is_large || is_through || self.due_at(readable) <= Instant::now()
+    }
+
+    /// When to commit at the latest.
+    fn due_at(&self, readable: bool) -> Instant {
+        self.since + if readable { COMMIT_EVERY } else { COMMIT_EVERY_REBUILDING }
     }
 }
 
@@ -271,17 +277,31 @@ impl Thread {
     async fn run(mut self) -> Result<(), Damage> {
         let mut told = Instant::now();
         let mut pending: Option<Pending> = None;
+        let mut queries = self.board.watch_waiting();
         loop {
             let (readable, end) = self.board.outlook();
-            // With something folded that somebody may wait for, an empty queue is the moment to store it.
-            let waiting =
-                pending.take_if(|pending| pending.is_due(readable, end) || (readable && self.queue.is_empty()));
-            if let Some(waiting) = waiting {
-                self.commit(waiting)?;
+            // With something folded that a query waits for, an empty queue is the moment to store it.
+            let is_wanted = readable && *queries.borrow_and_update() > 0 && self.queue.is_empty();
+            if let Some(due) = pending.take_if(|pending| is_wanted || pending.is_due(readable, end)) {
+                self.commit(due)?;
                 self.tell_progress(&mut told);
                 continue;
             }
-            match self.queue.recv().await {
+            let due = async {
+                match &pending {
+                    Some(pending) => tokio::select! {
+                        () = tokio::time::sleep_until(pending.due_at(readable)) => {}
+                        _ = queries.changed() => {}
+                    },
+                    None => std::future::pending().await,
+                }
+            };
+            let work = tokio::select! {
+                biased;
+                work = self.queue.recv() => work,
+                () = due => continue,
+            };
+            match work {
                 Some(Work::Events { events, position, caught_up }) => {
                     let pending = pending.get_or_insert_with(|| Pending::nothing(position));
                     self.fold_events(events, pending)?;

@@ -48,7 +48,7 @@ pub use consumers::{Consumer, WebhookName};
 pub use error::{AppendError, EraseError, FollowError, LostWhy, OpenError, QueryError, ReadError};
 pub use follow::{Follow, FollowBatch, FollowMarks, MarkBatch};
 pub use jetstream::{AccountLimits, AccountUse, Inspection, StreamFound, Unseen, connect};
-pub use live::{LiveEvent, LiveLeases, LiveMembers, LiveRoom};
+pub use live::{LiveEvent, LiveFacts, LiveLeases, LiveRoom};
 pub use log::Log;
 pub use marks::{Marked, Marks};
 pub use options::{Credentials, Missing, Options, Tls};

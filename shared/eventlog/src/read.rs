@@ -174,10 +174,17 @@ impl Log {
         }
     }
 
-    /// Overwrites and removes an event for good; one already gone is fine. Only for the eraser: what is erased was
-    /// deleted, by an event that stands.
+    /// Overwrites and removes an event for good, in as many tries as a read may have; one already gone is fine. Only for the
+    /// eraser: what is erased was deleted, by an event that stands.
     pub async fn erase(&self, seq: Seq) -> Result<(), EraseError> {
-        self.broker().erase(Stream::Events, seq).await
+        let deadline = Instant::now() + self.options().read_deadline;
+        loop {
+            match self.broker().erase(Stream::Events, seq).await {
+                Err(EraseError::Unavailable(_)) if Instant::now() + RETRY_EVERY < deadline => {}
+                done => return done,
+            }
+            tokio::time::sleep(RETRY_EVERY).await;
+        }
     }
 
     /// Reads under the limit on reads in flight, again and again until the deadline while the log is not available.

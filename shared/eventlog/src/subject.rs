@@ -45,6 +45,8 @@ pub(crate) const PRESENCE_OF_ROOMS: &str = "chat.presence.*.room.*.presence.*.*"
 pub(crate) const LEASES: &str = "chat.presence.lease.*";
 /// Every member event of every room, live.
 pub(crate) const LIVE_MEMBERS: &str = "chat.live.*.room.*.member.*";
+/// Every room's state, live.
+pub(crate) const LIVE_INFOS: &str = "chat.live.*.room.*.info";
 /// Every edge's lease, live.
 pub(crate) const LIVE_LEASES: &str = "chat.live.lease.*";
 

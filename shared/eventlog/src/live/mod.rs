@@ -20,7 +20,7 @@ use crate::presence::EdgeId;
 use crate::stored::Stored;
 
 pub use room::LiveRoom;
-pub use wide::{LiveLeases, LiveMembers};
+pub use wide::{LiveFacts, LiveLeases};
 
 /// What comes from a live room.
 #[derive(Debug, Clone)]

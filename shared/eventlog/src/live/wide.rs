@@ -7,11 +7,12 @@ use crate::presence::LeaseEvent;
 use crate::stored::Stored;
 use crate::subject;
 
-/// Every member event of every room, as it is stored. Best effort: one may be missing, repeated or late; whoever uses it
-/// compares sequences.
+/// What commands are decided by, of every room, as it is stored: member events, and the rooms' states. Best effort: one may
+/// be missing, repeated or late; whoever uses it compares sequences.
 #[derive(Debug)]
-pub struct LiveMembers {
-    ear: Ear,
+pub struct LiveFacts {
+    members: Ear,
+    infos: Ear,
 }
 
 /// Every edge's lease: renewed, ended or expired. Best effort, as above.
@@ -26,9 +27,10 @@ impl Log {
         self.patrol().look();
     }
 
-    /// Every member event from now on.
-    pub async fn live_members(&self) -> Result<LiveMembers, ReadError> {
-        Ok(LiveMembers { ear: self.hear(subject::LIVE_MEMBERS).await? })
+    /// Every member event, and every room's state, from now on.
+    pub async fn live_facts(&self) -> Result<LiveFacts, ReadError> {
+        let infos = self.broker().listen(subject::LIVE_INFOS).await?;
+        Ok(LiveFacts { members: self.hear(subject::LIVE_MEMBERS).await?, infos })
     }
 
     /// Every lease from now on.
@@ -44,11 +46,14 @@ impl Log {
     }
 }
 
-impl LiveMembers {
+impl LiveFacts {
     /// The next one; none when the log was closed. Cancel-safe.
     pub async fn next(&mut self) -> Option<Stored> {
         loop {
-            let record = self.ear.next().await?;
+            let record = tokio::select! {
+                record = self.members.next() => record?,
+                record = self.infos.next() => record?,
+            };
             if let Some(address) = subject::parse_live_event(&record.subject) {
                 return Some(Stored::at(address, record));
             }

@@ -1,5 +1,5 @@
-//! Every member event of the system, heard once: it keeps the standings current, and reaches people who have no room
-//! open.
+//! What commands are decided by, heard of all rooms at once: it keeps standings and rooms' states current, and member events
+//! reach people who have no room open.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,34 +19,36 @@ const SUBSCRIBE_AGAIN: Duration = Duration::from_secs(1);
 /// Follows until the edge has drained. What may have been missed is forgotten, so that the leader is asked.
 pub(crate) async fn follow(hub: Arc<Hub>) {
     let mut disruptions = hub.log.disruptions();
-    let mut members = None;
+    let mut facts = None;
     loop {
-        if members.is_none() {
-            members = hub.log.live_members().await.ok();
-            hub.standings.forget_all();
+        if facts.is_none() {
+            facts = hub.log.live_facts().await.ok();
+            hub.forget_facts();
             hub.people.look_again();
         }
-        let is_deaf = members.is_none();
+        let is_deaf = facts.is_none();
         let heard = async {
-            match members.as_mut() {
-                Some(members) => members.next().await,
+            match facts.as_mut() {
+                Some(facts) => facts.next().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             () = tokio::time::sleep(SUBSCRIBE_AGAIN), if is_deaf => {}
             event = heard => match event {
-                None => members = None,
-                Some(stored) => {
-                    if let Ok(Event::Member(membership)) = stored.event() {
+                None => facts = None,
+                Some(stored) => match stored.event() {
+                    Ok(Event::Member(membership)) => {
                         hub.standings.hear(stored.seq, &membership);
                         tell_elsewhere(&hub, &membership).await;
                     }
-                }
+                    Ok(Event::Room(info)) => hub.infos.hear(stored.seq, info),
+                    _ => {}
+                },
             },
             changed = disruptions.changed() => match changed {
                 Ok(()) => {
-                    hub.standings.forget_all();
+                    hub.forget_facts();
                     hub.people.look_again();
                 }
                 Err(_) => return,
