@@ -459,7 +459,7 @@ async fn hear(room: &Weak<Room>, mut live: LiveRoom) {
         let Some(room) = room.upgrade() else { return };
         let is_over = matches!(event, LiveEvent::Lost(_));
         for effect in room.apply(event) {
-            room.perform(effect).await;
+            Box::pin(room.perform(effect)).await;
         }
         if is_over {
             return;

@@ -129,12 +129,13 @@ impl LiveRoom {
             if let Some(why) = self.lost {
                 return LiveEvent::Lost(why);
             }
+            // Rare, and boxed: whoever waits here most of the time should not hold room for them.
             if let Some(gap) = self.gap {
-                self.fill(gap).await;
+                Box::pin(self.fill(gap)).await;
                 continue;
             }
             if self.info_behind {
-                self.read_info().await;
+                Box::pin(self.read_info()).await;
                 continue;
             }
             let doubt = self.doubt;
