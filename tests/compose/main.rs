@@ -11,4 +11,5 @@ mod cut_off;
 mod docker;
 mod projectors;
 mod rolling;
+mod single;
 mod system;

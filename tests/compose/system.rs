@@ -22,6 +22,8 @@ pub(crate) const BALANCER: &str = "127.0.0.1:5004";
 const DEVELOPMENT_KEY: &str = "klatch-development-key-never-use-in-production";
 /// The brokers' doors for tests (compose.test.yaml).
 const BROKER_PORTS: [u16; 3] = [4221, 4222, 4223];
+/// The one without a health check of its own: what it answers is asked for.
+const BALANCER_SERVICE: &str = "balancer";
 /// Every service of the cluster.
 pub(crate) const SERVICES: [&str; 10] = [
     "broker-1",
@@ -33,7 +35,7 @@ pub(crate) const SERVICES: [&str; 10] = [
     "notifier",
     "edge-1",
     "edge-2",
-    "balancer",
+    BALANCER_SERVICE,
 ];
 /// What takes longer than this will not come: two cores start ten containers in half a minute.
 pub(crate) const BOUND: Duration = Duration::from_secs(120);
@@ -58,6 +60,21 @@ pub(crate) struct System {
 impl System {
     /// Brings it up, and waits until all of it is ready.
     pub(crate) async fn up() -> System {
+        let system = System::start(&["up", "--detach", "--no-build"]);
+        system.until_ready().await;
+        system
+    }
+
+    /// The same with one of each, and no balancer.
+    pub(crate) async fn single() -> System {
+        let system = System::start(&["--profile", "single", "up", "--detach", "--no-build", "single"]);
+        for service in ["single-projector", "single-accounts", "single-notifier", "single"] {
+            system.until_healthy(service).await;
+        }
+        system
+    }
+
+    fn start(up: &[&str]) -> System {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let seed = seed();
         println!("seed {seed}: KLATCH_TEST_SEED={seed} repeats this run's choices");
@@ -66,8 +83,7 @@ impl System {
         let docker = Docker::prepared(variables.map(|(name, value)| (name.to_owned(), value)).to_vec());
         let doors = Doors::balanced(&recorder, BALANCER);
         let system = System { recorder, doors, seed, docker, _turn: turn };
-        system.docker.compose(&["up", "--detach", "--no-build"]);
-        system.until_ready().await;
+        system.docker.compose(up);
         system
     }
 
@@ -76,9 +92,9 @@ impl System {
         println!("{}: {what}", self.recorder.now());
     }
 
-    /// Waits until the brokers are up to date, both projectors answer, and the balancer finds both edges ready.
+    /// Waits until everything is healthy (brokers: up to date), both projectors answer, and the balancer has an edge.
     pub(crate) async fn until_ready(&self) {
-        for service in ["broker-1", "broker-2", "broker-3", "edge-1", "edge-2"] {
+        for service in SERVICES.into_iter().filter(|service| *service != BALANCER_SERVICE) {
             self.until_healthy(service).await;
         }
         self.until_projectors(2).await;
@@ -188,6 +204,6 @@ impl Drop for System {
         if std::thread::panicking() {
             self.keep_what_happened();
         }
-        self.docker.compose(&["down", "--volumes", "--timeout", "3"]);
+        self.docker.compose(&["--profile", "single", "down", "--volumes", "--timeout", "3"]);
     }
 }
