@@ -29,13 +29,13 @@ impl Hub {
             (None, None, Some(seq)) => Window::Around(seq),
             _ => return Err(Failure::new(Code::InvalidField, "name one of before, after and around")),
         };
-        self.check_before_views(person, &history.room_id).await?;
+        let min_seq = self.check_before_views(person, &history.room_id).await?;
         let request = HistoryRequest {
             asker: person.user_id.clone(),
             room_id: history.room_id,
             window,
             limit: self.page_limit(history.limit),
-            min_seq: if self.is_led() { self.seen() } else { Seq::ZERO },
+            min_seq,
         };
         self.query(name::HISTORY, &request).await
     }
@@ -45,28 +45,26 @@ impl Hub {
         self.check(person, room, Freshness::Leader).await
     }
 
-    /// The same before the views are asked, which decide once more by their own fold. While the log has no leader they decide
-    /// alone, but for what this edge knows already: nobody is put out meanwhile, for nothing can be stored. It is asked even
-    /// so, for a moment, in case there is one again.
-    pub(crate) async fn check_before_views(&self, person: &Person, room: &RoomId) -> Result<(), Failure> {
-        let (within, how) = match self.is_led() {
-            true => (Duration::MAX, Freshness::Leader),
-            false => (LEADER_ANSWERS_WITHIN, Freshness::Cached),
-        };
-        match tokio::time::timeout(within, self.check(person, room, how)).await {
-            Err(_late) => Ok(()),
-            Ok(Err(failure)) if failure.code == Code::Unavailable => Ok(()),
-            Ok(checked) => checked,
+    /// The same before the views are asked, which decide once more by their own fold. How far they must have come: as far as
+    /// this edge has seen. Without a leader they can't catch up, and what they have must do; then they decide alone, but for
+    /// what this edge knows: nobody is put out meanwhile, for nothing can be stored.
+    pub(crate) async fn check_before_views(&self, person: &Person, room: &RoomId) -> Result<Seq, Failure> {
+        // One that was not there a moment ago is asked even so: there may be one again.
+        let patience = if self.is_led.load(Ordering::Relaxed) { Duration::MAX } else { LEADER_ANSWERS_WITHIN };
+        match tokio::time::timeout(patience, self.check_readable(person, room)).await {
+            Ok(Ok(())) => return Ok(self.seen()),
+            Ok(Err(failure)) if failure.code != Code::Unavailable => return Err(failure),
+            _no_leader => {}
+        }
+        match tokio::time::timeout(LEADER_ANSWERS_WITHIN, self.check(person, room, Freshness::Cached)).await {
+            Ok(Err(failure)) if failure.code != Code::Unavailable => Err(failure),
+            _ => Ok(Seq::ZERO),
         }
     }
 
     async fn check(&self, person: &Person, room: &RoomId, how: Freshness) -> Result<(), Failure> {
         let (info, own) = self.facts_of(person, room, how).await?;
         may_read(info.value.as_ref(), own.as_ref(), self.now()).map_err(Failure::from)
-    }
-
-    fn is_led(&self) -> bool {
-        self.is_led.load(Ordering::Relaxed)
     }
 
     /// The room, and where a person stands towards it.

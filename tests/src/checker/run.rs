@@ -105,7 +105,7 @@ impl Page<'_> {
         let from_start = if self.more { first } else { Some(Seq(1)) };
         match self.which {
             Which::Newest => Some((from_start?, self.at.seq)),
-            Which::Before(end) => Some((from_start?, Seq(end.0.saturating_sub(1)))),
+            Which::Before(end) => Some((from_start?, Seq(end.0.saturating_sub(1)).min(self.at.seq))),
             Which::After(begin) => Some((Seq(begin.0 + 1), if self.more { last? } else { self.at.seq })),
             Which::Around(_) => Some((first?, last?)),
         }

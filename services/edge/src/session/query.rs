@@ -36,13 +36,13 @@ impl Session {
     }
 
     pub(super) async fn members(&mut self, person: &Person, members: Members) -> Result<MembersResponse, Failure> {
-        self.hub.check_before_views(person, &members.room_id).await?;
+        let min_seq = self.hub.check_before_views(person, &members.room_id).await?;
         let request = MembersRequest {
             asker: person.user_id.clone(),
             room_id: members.room_id,
             limit: self.hub.page_limit(members.limit),
             cursor: members.cursor,
-            min_seq: self.hub.seen(),
+            min_seq,
         };
         self.hub.query(name::MEMBERS, &request).await
     }

@@ -9,6 +9,8 @@ mod strangers;
 mod tls;
 mod tokens;
 
+use std::sync::{Arc, Mutex};
+
 use klatch_eventlog::{Log, Options};
 use klatch_testkit::NatsServer;
 use people::{Edge, token_until};
@@ -412,13 +414,23 @@ async fn while_the_log_has_no_leader_history_is_read_from_the_views() {
     let mut ada = edge.connect("ada").await;
     ada.join("r", None).await;
     let faults = log.faults().expect("a log in memory");
-    faults.answer("history", |_| {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let noted = asked.clone();
+    faults.answer("history", move |body| {
+        let request: Value = serde_json::from_slice(&body).unwrap();
+        noted.lock().unwrap().push(request["minSeq"].as_u64().unwrap_or_default());
         Ok(bytes::Bytes::from_static(
             br#"{"roomId": "r", "events": [], "epoch": "00000000-0000-0000-0000-000000000000", "seq": 1, "more": false}"#,
         ))
     });
+    ada.ask("chat.history", json!({"roomId": "r"})).await.unwrap();
     faults.fail_reads(usize::MAX);
     ada.ask("chat.history", json!({"roomId": "r"})).await.unwrap();
+    let asked = asked.lock().unwrap().clone();
+    assert!(
+        matches!(asked[..], [seen, 0] if seen > 0),
+        "as far as the edge has seen, or as far as they are: {asked:?}"
+    );
     let presence = ada.ask("chat.presence", json!({"roomId": "r"})).await.unwrap_err();
     assert_eq!(presence["code"], "unavailable", "nobody decides a second time who is shown: {presence}");
 }
