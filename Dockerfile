@@ -44,7 +44,6 @@ COPY nats /etc/klatch/nats
 COPY --from=binaries --chown=65532:65532 /data /data
 USER 65532:65532
 WORKDIR /data
-VOLUME /data
 EXPOSE 5004
 ENTRYPOINT ["/usr/local/bin/klatch"]
 CMD ["--help"]

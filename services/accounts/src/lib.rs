@@ -57,6 +57,8 @@ use signing::KeyRing;
 const PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// How often attempts that no longer count are forgotten.
+/// Whether the broker is there is looked at so often.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 
 /// The accounts could not start.
@@ -96,8 +98,7 @@ pub async fn run(
     let mailing = mailer.map(|mailer| tokio::spawn(mailer.run(shutdown.clone())));
     let upkeep = tokio::spawn(upkeep(Arc::clone(&desk), shutdown.clone()));
     let serving = Serving::start(&client, &desk).await.map_err(RunError::Service)?;
-    ready.ready();
-    shutdown.cancelled().await;
+    shutdown.run_until_cancelled(watch(&client, &ready)).await;
     serving.stop().await;
     // Both end with the shutdown; a panic there was told by the panic itself.
     let _ = upkeep.await;
@@ -162,4 +163,16 @@ async fn upkeep(desk: Arc<Desk>, shutdown: CancellationToken) {
         }
     };
     tokio::join!(desk.directory.follow(&desk.bucket, &desk.keys, &shutdown), shutdown.run_until_cancelled(forgetting));
+}
+
+/// Says whether the broker is there, for as long as it is polled.
+async fn watch(client: &Client, ready: &Condition) {
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    loop {
+        look.tick().await;
+        match client.connection_state() {
+            async_nats::connection::State::Connected => ready.ready(),
+            _ => ready.not_ready("not connected to the broker"),
+        }
+    }
 }

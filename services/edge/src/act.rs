@@ -74,7 +74,11 @@ impl Hub {
 
     async fn facts(&self, actor: &Actor, command: &Command, how: Freshness) -> Result<Facts, Failure> {
         let needs = command.needs();
-        let info = self.info_of(needs.room, how).await?;
+        // A stranger becomes a member by a guard on their own standing alone: of a room that may have become private, the
+        // leader is asked.
+        let is_heard = self.interest.info_of(needs.room).is_some();
+        let of_room = if matches!(command, Command::Join(_)) && !is_heard { Freshness::Leader } else { how };
+        let info = self.info_of(needs.room, of_room).await?;
         let own = match actor {
             Actor::Person { user_id, .. } => self.standings.of(needs.room, user_id, how).await.map_err(unreadable)?,
             Actor::System => Known::NOTHING,
@@ -90,10 +94,14 @@ impl Hub {
         Ok(Facts { actor: actor.clone(), info, own, target, message })
     }
 
-    /// A room's state, as it must be known.
+    /// A room's state, as it must be known. No append is guarded by it: what was heard last may be a moment old, and where
+    /// words were lost, seconds (`infos.rs`; a room that is listened to is compared with the log now and then).
     pub(crate) async fn info_of(&self, room: &RoomId, how: Freshness) -> Result<Known<RoomInfo>, Failure> {
         let read = match (how, self.interest.info_of(room)) {
-            (Freshness::Cached, Some(known)) => return Ok(known),
+            (Freshness::Cached, Some(heard)) => {
+                let stored = self.infos.known(room).filter(|known| known.seq > heard.seq);
+                return Ok(stored.unwrap_or(heard));
+            }
             (Freshness::Cached, None) => self.infos.of(room).await,
             (Freshness::Leader, _) => room_info(&self.log, room).await,
         };
@@ -118,7 +126,7 @@ impl Hub {
         for (draft, seq) in drafts.into_iter().rev().zip((0..=last.0).rev()) {
             match draft.event {
                 Event::Member(membership) => self.standings.stored(Seq(seq), membership),
-                Event::Room(info) => self.infos.hear(Seq(seq), info),
+                Event::Room(info) => self.infos.stored(Seq(seq), info),
                 _ => {}
             }
         }

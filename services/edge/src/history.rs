@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use klatch_domain::authority::may_read;
 use klatch_domain::{Known, Membership, RoomId, RoomInfo, Seq};
+use klatch_eventlog::ReadError;
 use klatch_wire::Code;
 use klatch_wire::native::request::History;
 use klatch_wire::native::server::Failure;
@@ -15,8 +16,8 @@ use crate::hub::Hub;
 use crate::standing::Freshness;
 use crate::token::Person;
 
-/// A leader that is there answers within this time; one that was not there a moment ago is waited for no longer.
-const LEADER_ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+/// What this edge knows it finds at once; for what it does not, it would ask a leader that is not there.
+const KNOWN_WITHIN: Duration = Duration::from_millis(100);
 
 impl Hub {
     /// A page: everything that this edge had acknowledged or delivered when it was asked for is in reach of it. While the log
@@ -49,17 +50,24 @@ impl Hub {
     /// this edge has seen. Without a leader they can't catch up, and what they have must do; then they decide alone, but for
     /// what this edge knows: nobody is put out meanwhile, for nothing can be stored.
     pub(crate) async fn check_before_views(&self, person: &Person, room: &RoomId) -> Result<Seq, Failure> {
-        // One that was not there a moment ago is asked even so: there may be one again.
-        let patience = if self.is_led.load(Ordering::Relaxed) { Duration::MAX } else { LEADER_ANSWERS_WITHIN };
-        match tokio::time::timeout(patience, self.check_readable(person, room)).await {
-            Ok(Ok(())) => return Ok(self.seen()),
-            Ok(Err(failure)) if failure.code != Code::Unavailable => return Err(failure),
-            _no_leader => {}
+        // To find out by the question itself that nobody answers it takes seconds.
+        let was_led = self.is_led.load(Ordering::Relaxed);
+        if was_led || !self.has_no_leader().await {
+            match self.check_readable(person, room).await {
+                Ok(()) => return Ok(self.seen()),
+                Err(failure) if failure.code == Code::Unavailable && self.has_no_leader().await => {}
+                Err(failure) => return Err(failure),
+            }
         }
-        match tokio::time::timeout(LEADER_ANSWERS_WITHIN, self.check(person, room, Freshness::Cached)).await {
+        let known = tokio::time::timeout(KNOWN_WITHIN, self.check(person, room, Freshness::Cached)).await;
+        match known {
             Ok(Err(failure)) if failure.code != Code::Unavailable => Err(failure),
             _ => Ok(Seq::ZERO),
         }
+    }
+
+    async fn has_no_leader(&self) -> bool {
+        matches!(self.log.ask_leader().await, Err(ReadError::NoLeader))
     }
 
     async fn check(&self, person: &Person, room: &RoomId, how: Freshness) -> Result<(), Failure> {

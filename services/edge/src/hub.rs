@@ -12,6 +12,7 @@ use klatch_wire::native::server::Failure;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::announce::Announcements;
@@ -66,6 +67,11 @@ pub(crate) struct Hub {
     marked: Watermark,
     sessions: AtomicU64,
 }
+
+/// A projector that can't answer now is one of several, it may be: then it is another one's turn within so many tries …
+const TRIES_MAX: u32 = 6;
+/// … with a pause between them.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 impl Hub {
     /// An edge with nobody connected.
@@ -157,11 +163,26 @@ impl Hub {
         }
     }
 
-    /// Asks the projector.
+    /// Asks the projector; where one says that it can't answer now (it rebuilds, it is behind), whichever is free next, in a few
+    /// tries.
     pub(crate) async fn query<Q: Serialize, A: DeserializeOwned>(&self, name: &str, query: &Q) -> Result<A, Failure> {
-        let payload = serde_json::to_vec(query).expect("queries have string keys");
-        let timeout = Duration::from_millis(self.config.query_ms_max);
-        let answer = self.log.request(name, payload.into(), timeout).await.map_err(not_answered)?;
+        let payload = bytes::Bytes::from(serde_json::to_vec(query).expect("queries have string keys"));
+        let deadline = Instant::now() + Duration::from_millis(self.config.query_ms_max);
+        let mut tries = 0;
+        let answer = loop {
+            tries += 1;
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.log.request(name, payload.clone(), left).await {
+                Err(QueryError::Service { code, .. })
+                    if code == Code::Unavailable.as_str()
+                        && tries < TRIES_MAX
+                        && Instant::now() + ASK_AGAIN_AFTER < deadline =>
+                {
+                    tokio::time::sleep(ASK_AGAIN_AFTER).await;
+                }
+                answer => break answer.map_err(not_answered)?,
+            }
+        };
         serde_json::from_slice(&answer).map_err(|error| {
             tracing::error!(name, %error, "the projector's answer can't be read");
             Failure::new(Code::Internal, "the views' answer can't be read: this is a fault of the server")

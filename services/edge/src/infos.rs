@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::standing::room_info;
 
-/// What was heard last is believed for so long: a change may go unheard (core NATS).
+/// What was read or heard last is believed for so long: a change may go unheard (core NATS).
 const BELIEVED_FOR: Duration = Duration::from_secs(5);
 
 /// The cache of rooms' states.
@@ -25,11 +25,12 @@ pub(crate) struct Infos {
 #[derive(Debug)]
 struct Heard {
     info: Known<RoomInfo>,
-    at: Instant,
+    /// Believed until then; not at all while it is being read for the first time.
+    until: Instant,
 }
 
 impl Infos {
-    /// Nothing known yet; keeps at most `entries_max` states.
+    /// Nothing known yet; keeps at most `entries_max` states, of rooms that somebody asked for something in.
     pub(crate) fn new(log: Log, entries_max: usize) -> Self {
         Infos { log, known: Mutex::new(HashMap::new()), entries_max }
     }
@@ -37,21 +38,45 @@ impl Infos {
     /// A room's state as it was read or heard a moment ago, else as the log's leader has it.
     pub(crate) async fn of(&self, room: &RoomId) -> Result<Known<RoomInfo>, ReadError> {
         let begun = Instant::now();
-        if let Some(heard) = self.lock().get(room).filter(|heard| begun - heard.at < BELIEVED_FOR) {
-            return Ok(heard.info.clone());
+        {
+            let mut all = self.lock();
+            if let Some(heard) = all.get(room).filter(|heard| begun < heard.until) {
+                return Ok(heard.info.clone());
+            }
+            self.make_room(&mut all, begun);
+            // What is heard while it is read is newer than what is read.
+            all.entry(room.clone()).or_insert(Heard { info: Known::NOTHING, until: begun });
         }
         let read = room_info(&self.log, room).await?;
-        // It is as old as the question.
-        if read.value.is_some() {
-            self.learn(room, Heard { info: read.clone(), at: begun });
+        if read.value.is_some()
+            && let Some(heard) = self.lock().get_mut(room).filter(|heard| heard.info.seq <= read.seq)
+        {
+            // It is as old as the question.
+            *heard = Heard { info: read.clone(), until: begun + BELIEVED_FOR };
         }
         Ok(read)
     }
 
-    /// A room's state was heard. All are kept: one that is being read just now may be older.
+    /// What this edge knows at once, however old.
+    pub(crate) fn known(&self, room: &RoomId) -> Option<Known<RoomInfo>> {
+        self.lock().get(room).map(|heard| heard.info.clone())
+    }
+
+    /// A room's state was heard: of a room that somebody asked for, it is the one known from now on.
     pub(crate) fn hear(&self, seq: Seq, info: RoomInfo) {
-        let room = info.room_id.clone();
-        self.learn(&room, Heard { info: Known::at(seq, info), at: Instant::now() });
+        if let Some(heard) = self.lock().get_mut(&info.room_id).filter(|heard| heard.info.seq < seq) {
+            *heard = Heard { info: Known::at(seq, info), until: Instant::now() + BELIEVED_FOR };
+        }
+    }
+
+    /// This edge stored it itself.
+    pub(crate) fn stored(&self, seq: Seq, info: RoomInfo) {
+        let now = Instant::now();
+        let mut all = self.lock();
+        self.make_room(&mut all, now);
+        all.entry(info.room_id.clone()).or_insert(Heard { info: Known::NOTHING, until: now });
+        drop(all);
+        self.hear(seq, info);
     }
 
     /// Something may have been missed: ask again.
@@ -59,15 +84,12 @@ impl Infos {
         self.lock().clear();
     }
 
-    fn learn(&self, room: &RoomId, newer: Heard) {
-        let mut all = self.lock();
-        if all.len() >= self.entries_max && !all.contains_key(room) {
-            all.clear(); // Rare, cheap and safe: the next command asks the leader.
+    fn make_room(&self, all: &mut HashMap<RoomId, Heard>, now: Instant) {
+        if all.len() >= self.entries_max {
+            all.retain(|_, heard| now < heard.until);
         }
-        match all.get_mut(room) {
-            Some(heard) if heard.info.seq > newer.info.seq => {}
-            Some(heard) => *heard = newer,
-            None => drop(all.insert(room.clone(), newer)),
+        if all.len() >= self.entries_max {
+            all.clear(); // Rare, cheap and safe: the next command asks the leader.
         }
     }
 
@@ -135,9 +157,12 @@ mod tests {
     #[tokio::test]
     async fn there_are_so_many_and_no_more() {
         let infos = Infos::new(Log::memory(), 3);
-        for number in 0..10 {
+        for number in 1..=10 {
             let info = RoomInfo { room_id: RoomId::parse(&format!("r{number}")).unwrap(), ..named("x") };
-            infos.hear(Seq(number), info);
+            infos.hear(Seq(number), info.clone());
+            assert!(infos.known(&info.room_id).is_none(), "nobody asked for it");
+            infos.stored(Seq(number), info.clone());
+            assert!(infos.known(&info.room_id).is_some());
             assert!(infos.lock().len() <= 3);
         }
     }

@@ -94,7 +94,7 @@ async fn renew(hub: &Hub, lease: Duration) {
 
 fn announce_all(hub: &Hub) {
     for room in hub.interest.rooms() {
-        for (user, username) in room.local_people() {
+        for (user, username) in room.local_entries() {
             hub.announcements.say(&room.id, &user, Word::Here(username));
         }
     }

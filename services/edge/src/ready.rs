@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use klatch_domain::{Seq, Timestamp};
+use klatch_eventlog::ReadError;
 use klatch_service::Condition;
 use klatch_wire::query::{StatusResponse, name};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -16,6 +17,8 @@ use crate::hub::Hub;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The log's leader is asked for so often.
 const ASK_LEADER_EVERY: Duration = Duration::from_secs(2);
+/// So many questions in a row without an answer are a loss.
+const MISSES_MAX: u32 = 2;
 /// The clocks are compared so often.
 const COMPARE_EVERY: Duration = Duration::from_secs(30);
 /// Clocks further apart than this are worth a warning: a timed ban ends early or late by as much.
@@ -34,15 +37,19 @@ async fn watch_leader(hub: &Hub) {
     let log = hub.health.condition("log", "its leader was not heard of yet");
     let mut ask = tokio::time::interval(ASK_LEADER_EVERY);
     ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut misses = 0;
     loop {
         ask.tick().await;
-        let asked = hub.log.last_seq().await;
+        let asked = hub.log.ask_leader().await;
         hub.is_led.store(asked.is_ok(), Ordering::Relaxed);
+        misses = if asked.is_ok() { 0 } else { misses + 1 };
         match asked {
             Ok(_) => log.ready(),
-            Err(error) => log.not_ready(format!(
-                "the log has no leader and takes nothing; what is stored can be read (are more than half of the brokers there?): {error}"
-            )),
+            Err(_) if misses < MISSES_MAX => {}
+            Err(ReadError::NoLeader) => log.not_ready(
+                "the log has no leader and takes nothing; what is stored can be read (are more than half of the brokers there?)",
+            ),
+            Err(error) => log.not_ready(format!("the log's leader does not answer: {error}")),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! An attached room: who listens to it here, what happened last, who is there. Its one task takes what the log says
 //! in order, puts each event together once and hands the same bytes to everybody.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -265,9 +265,10 @@ impl Room {
         Presence { room_id: self.id.clone(), users, user_count: state.roster.len() }
     }
 
-    /// The people who are attached here, with their names: the entries that this edge has to have.
-    pub(crate) fn local_people(&self) -> HashMap<UserId, String> {
-        self.lock().listeners.people()
+    /// The people who are in by this edge, with their names: the entries that it has to have. Who only begins to listen is
+    /// not among them: an entry of theirs would stay when they are put out before they are quite in.
+    pub(crate) fn local_entries(&self) -> Vec<(UserId, String)> {
+        self.lock().roster.entries_of(&self.around.edge)
     }
 
     /// Other edges died: their people leave.
@@ -397,7 +398,8 @@ impl Room {
     }
 
     async fn perform(&self, Effect::Sift { closed_at }: Effect) {
-        for user in self.local_people().into_keys() {
+        let listening = self.lock().listeners.people();
+        for user in listening.into_keys() {
             let standing = self.around.log.last(&Address::Member(self.id.clone(), user.clone())).await;
             let event = standing.map(|stored| stored.and_then(|stored| stored.event().ok()));
             let mut state = self.lock();

@@ -77,6 +77,12 @@ impl Roster {
         self.people.iter().flat_map(of_person).collect()
     }
 
+    /// The entries of one edge: who, and their names.
+    pub(crate) fn entries_of(&self, edge: &EdgeId) -> Vec<(UserId, String)> {
+        let of_edge = self.people.iter().filter(|(_, attached)| attached.edges.contains(edge));
+        of_edge.map(|(user, attached)| (user.clone(), attached.username.clone())).collect()
+    }
+
     /// Edges died: all of their entries go. Who left with them.
     pub(crate) fn retain_edges(&mut self, mut is_alive: impl FnMut(&EdgeId) -> bool) -> Vec<User> {
         let mut left = Vec::new();
@@ -125,6 +131,7 @@ mod tests {
         assert_eq!(roster.add(&user("ada"), "Ada", &two), coming(true, false));
         assert_eq!(roster.add(&user("ada"), "Ada", &two), coming(false, false), "a repeat changes nothing");
         assert_eq!(roster.entries_of_others(&one), [(user("ada"), two.clone())]);
+        assert_eq!(roster.entries_of(&one), [(user("ada"), "Ada".to_owned())]);
         assert_eq!(roster.remove(&user("ada"), &two), Going::Entry);
         assert_eq!(roster.remove(&user("ada"), &two), Going::Nothing, "a repeat changes nothing");
         assert!(matches!(roster.remove(&user("ada"), &one), Going::Person(ada) if ada.username == "Ada"));

@@ -183,6 +183,10 @@ impl Verifier {
             return Err(BadToken::Invalid("it is too long"));
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| BadToken::Invalid("it is no JSON Web Token"))?;
+        if header.crit.is_some() {
+            // RFC 7515, 4.1.11: whoever does not know an extension that counts as critical refuses.
+            return Err(BadToken::Invalid("it names critical extensions, and none is known here"));
+        }
         let fetched: Vec<_> = self.sources().map(Source::keys).collect();
         let keys = self.configured.iter().chain(fetched.iter().flat_map(|keys| keys.iter()));
         let mut refusal = BadToken::UnknownKey;

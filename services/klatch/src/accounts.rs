@@ -37,10 +37,11 @@ pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Any
     settings::tell_ignored_variables();
     let shutdown = shutdown::on_signals()?;
     let (health, metrics) = (Health::new(), Metrics::new());
+    // Before anybody can ask: a process without conditions is ready.
+    let ready = health.condition("accounts", "not connected to the broker yet");
     watch::serve(&settings.telemetry, &health, &metrics, &shutdown).await?;
     let connecting = klatch_eventlog::connect(&options);
     let Some(client) = shutdown.run_until_cancelled(connecting).await else { return Ok(ExitCode::SUCCESS) };
-    let ready = health.condition("accounts", "starting");
     klatch_accounts::run(settings.accounts(), client?, shutdown, ready, &metrics).await?;
     Ok(ExitCode::SUCCESS)
 }

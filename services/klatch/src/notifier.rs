@@ -31,10 +31,11 @@ pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Any
     settings::tell_ignored_variables();
     let shutdown = shutdown::on_signals()?;
     let (health, metrics) = (Health::new(), Metrics::new());
+    // Before anybody can ask: a process without conditions is ready.
+    let ready = health.condition("notifier", "not connected to the broker yet");
     watch::serve(&settings.telemetry, &health, &metrics, &shutdown).await?;
     let opening = Log::open(settings.log_options(User::Notifier, None)?);
     let Some(log) = shutdown.run_until_cancelled(opening).await else { return Ok(ExitCode::SUCCESS) };
-    let ready = health.condition("notifier", "starting");
     klatch_notifier::run(settings.notifier, log?, shutdown, ready, &metrics).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -31,13 +31,14 @@ pub(crate) async fn run(args: Args, file: Option<&Path>) -> Result<ExitCode, Any
     settings::tell_ignored_variables();
     let shutdown = shutdown::on_signals()?;
     let (health, metrics) = (Health::new(), Metrics::new());
+    // Before anybody can ask: a process without conditions is ready.
+    let ready = health.condition("projector", "not connected to the broker yet");
     watch::serve(&settings.telemetry, &health, &metrics, &shutdown).await?;
     let (reading, erasing) = (settings.log_options(User::Projector, None)?, settings.log_options(User::Eraser, None)?);
     // One after the other: the first creates what the second finds.
     let opening = async { Ok::<_, AnyError>((Log::open(reading).await?, Log::open(erasing).await?)) };
     let Some(opened) = shutdown.run_until_cancelled(Box::pin(opening)).await else { return Ok(ExitCode::SUCCESS) };
     let (log, erasing) = opened?;
-    let ready = health.condition("projector", "starting");
     klatch_projector::run(settings.projector, log, erasing, shutdown, ready, &metrics).await?;
     Ok(ExitCode::SUCCESS)
 }

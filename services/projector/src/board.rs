@@ -21,7 +21,7 @@ pub(crate) struct Board {
     state: watch::Sender<State>,
     digests: Mutex<VecDeque<(Seq, Digest)>>,
     digests_kept: usize,
-    /// Queries that wait for more to be folded.
+    /// Queries that wait for more events to be folded.
     waiting: watch::Sender<usize>,
     /// The views that a query found damaged, by their generation.
     damaged: watch::Sender<Option<(u64, Damage)>>,
@@ -116,7 +116,7 @@ impl Board {
         self.state.subscribe()
     }
 
-    /// How many queries wait for more to be folded.
+    /// How many queries wait for more events to be folded.
     pub(crate) fn watch_waiting(&self) -> watch::Receiver<usize> {
         self.waiting.subscribe()
     }
@@ -275,8 +275,13 @@ pub(crate) async fn folded_to(board: &Board, needed: AtLeast, patience: Duration
     let mut state = board.watch();
     let is_there = |state: &State| state.store.is_some() && state.seq >= needed.seq && state.marks >= needed.mark;
     let settled = |state: &State| state.store.is_none() || is_there(state);
-    if !settled(&state.borrow_and_update()) {
-        let _waiting = Waiting::on(board);
+    let (is_settled, lacks_events) = {
+        let state = state.borrow_and_update();
+        (settled(&state), state.seq < needed.seq)
+    };
+    if !is_settled {
+        // Marks are stored as they come; only for events something is held back.
+        let _waiting = lacks_events.then(|| Waiting::on(board));
         let _ = tokio::time::timeout(patience, state.wait_for(settled)).await;
     }
     let state = board.state();

@@ -91,6 +91,10 @@ pub enum ReadError {
     /// Later it may work.
     #[error("the log can't be read now: {0}")]
     Unavailable(String),
+    /// More than half of the brokers are away, or just elect: until there is a leader nothing is stored, and replicas alone
+    /// answer.
+    #[error("the log has no leader")]
+    NoLeader,
     /// The stream is not there any more.
     #[error("the stream is gone")]
     Gone,

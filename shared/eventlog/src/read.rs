@@ -55,6 +55,12 @@ impl Log {
         Ok(self.reading(|| self.broker().status(Stream::Events)).await?.at)
     }
 
+    /// The stream's last sequence, of one question that waits behind no other and is not asked again: to find out whether
+    /// there is a leader.
+    pub async fn ask_leader(&self) -> Result<Seq, ReadError> {
+        Ok(self.broker().status(Stream::Events).await?.last_seq)
+    }
+
     /// The stream's last sequence; an erased message counts.
     pub async fn last_seq(&self) -> Result<Seq, ReadError> {
         Ok(self.reading(|| self.broker().status(Stream::Events)).await?.last_seq)
@@ -204,7 +210,7 @@ impl Log {
             let _place = self.reads().acquire().await.expect("the log never closes it");
             loop {
                 match read().await {
-                    Err(error @ ReadError::Unavailable(_)) => last = error,
+                    Err(error @ (ReadError::Unavailable(_) | ReadError::NoLeader)) => last = error,
                     done => return done,
                 }
                 tokio::time::sleep(RETRY_EVERY).await;

@@ -103,7 +103,7 @@ fn taken(outbox: &Outbox) -> Vec<(String, Value)> {
 fn listeners(hub: &Hub, room: &str) -> Vec<String> {
     let room = hub.interest.room(&RoomId::parse(room).unwrap());
     let mut people: Vec<_> =
-        room.into_iter().flat_map(|room| room.local_people().into_keys()).map(|user| user.to_string()).collect();
+        room.into_iter().flat_map(|room| room.local_entries()).map(|(user, _)| user.to_string()).collect();
     people.sort();
     people
 }

@@ -425,6 +425,9 @@ async fn while_the_log_has_no_leader_history_is_read_from_the_views() {
     });
     ada.ask("chat.history", json!({"roomId": "r"})).await.unwrap();
     faults.fail_reads(usize::MAX);
+    let refused = ada.ask("chat.history", json!({"roomId": "r"})).await.unwrap_err();
+    assert_eq!(refused["code"], "unavailable", "a question without an answer is not the lack of a leader: {refused}");
+    faults.lose_leader();
     ada.ask("chat.history", json!({"roomId": "r"})).await.unwrap();
     let asked = asked.lock().unwrap().clone();
     assert!(

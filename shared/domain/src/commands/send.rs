@@ -93,7 +93,8 @@ fn check_attachment(attachment: &Attachment) -> Result<(), Refusal> {
     if url.len() > URL_BYTES_MAX {
         return Err(Refusal::TooLarge { field: "attachments", bytes_max: URL_BYTES_MAX });
     }
-    let own = url.starts_with('/') && !url.starts_with("//");
+    // Browsers read a backslash as a slash.
+    let own = url.starts_with('/') && !url.starts_with("//") && !url.contains('\\');
     let web = ["https://", "http://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
     if !(own || web) || url.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(Refusal::Invalid {

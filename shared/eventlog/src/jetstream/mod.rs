@@ -177,9 +177,7 @@ impl JetStream {
         let asked = self.context.request(format!("STREAM.INFO.{}", stream.name()), &()).await;
         let unanswered = |error| ReadError::Unavailable(self.cause("STREAM.INFO", stream, begun, &error));
         match asked.map_err(unanswered)? {
-            Response::Ok::<Informed>(Informed { info, .. }) if is_leaderless(&info) => {
-                Err(ReadError::Unavailable(format!("{} has no leader", stream.name())))
-            }
+            Response::Ok::<Informed>(Informed { info, .. }) if is_leaderless(&info) => Err(ReadError::NoLeader),
             Response::Ok(informed) => Ok(informed),
             Response::Err { error } => Err(api_error(&error)),
         }
@@ -273,6 +271,7 @@ impl JetStream {
 fn api_error(error: &async_nats::jetstream::Error) -> ReadError {
     match error.error_code() {
         ErrorCode::STREAM_NOT_FOUND => ReadError::Gone,
+        ErrorCode::CLUSTER_NOT_AVAILABLE => ReadError::NoLeader,
         _ => ReadError::Unavailable(error.to_string()),
     }
 }

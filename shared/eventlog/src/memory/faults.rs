@@ -87,6 +87,8 @@ pub(super) struct Planned {
     late: Option<Record>,
     writes: VecDeque<WriteFault>,
     failing_reads: usize,
+    /// Nobody leads the log.
+    pub(super) is_leaderless: bool,
     lagging_pages: usize,
 }
 
@@ -121,6 +123,9 @@ impl Planned {
     }
 
     pub(super) fn read(&mut self) -> Result<(), ReadError> {
+        if self.is_leaderless {
+            return Err(ReadError::Unavailable("nobody answers".to_owned()));
+        }
         if self.failing_reads == 0 {
             return Ok(());
         }
@@ -159,6 +164,11 @@ impl Faults {
     /// Lets the next reads fail.
     pub fn fail_reads(&self, count: usize) {
         self.shared.state().planned.failing_reads = count;
+    }
+
+    /// Takes the log its leader: reads of it fail, and it says why.
+    pub fn lose_leader(&self) {
+        self.shared.state().planned.is_leaderless = true;
     }
 
     /// Lets the next range reads be answered by a replica that has not heard of the newest message yet.

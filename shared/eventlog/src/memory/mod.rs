@@ -262,6 +262,9 @@ impl Memory {
     }
 
     pub(crate) async fn status(&self, stream: Stream) -> Result<Status, ReadError> {
+        if self.shared.state().planned.is_leaderless {
+            return Err(ReadError::NoLeader);
+        }
         self.read(|state| Status {
             last_seq: state.store(stream).last_seq(),
             epoch: (stream == Stream::Events).then_some(state.epoch),
