@@ -158,7 +158,7 @@ mod tests {
     async fn there_are_so_many_and_no_more() {
         let infos = Infos::new(Log::memory(), 3);
         for number in 1..=10 {
-            let info = RoomInfo { room_id: RoomId::parse(&format!("r{number}")).unwrap(), ..named("x") };
+            let info = RoomInfo { room_id: RoomId::parse(format!("r{number}")).unwrap(), ..named("x") };
             infos.hear(Seq(number), info.clone());
             assert!(infos.known(&info.room_id).is_none(), "nobody asked for it");
             infos.stored(Seq(number), info.clone());
