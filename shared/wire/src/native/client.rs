@@ -94,8 +94,19 @@ fn not_a_frame(id: Option<String>) -> BadFrame {
     BadFrame { id, code: Code::InvalidFrame, message }
 }
 
+/// Reads what a frame is about. What is wrong with it is told with the field's name, which takes a second reading.
+pub(super) fn read<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, String> {
+    serde_json::from_str(data).map_err(|error| {
+        let mut again = serde_json::Deserializer::from_str(data);
+        let found = serde_path_to_error::deserialize::<_, T>(&mut again).err();
+        let field = found.map(|error| error.path().to_string()).filter(|path| path != ".");
+        let why = explain(&error);
+        field.map_or_else(|| why.clone(), |field| format!("{field}: {why}"))
+    })
+}
+
 /// serde's own words, without the place: columns count within `data`, which would mislead.
-pub(super) fn explain(error: &serde_json::Error) -> String {
+fn explain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rfind(" at line ") {
         Some(end) => text[..end].to_owned(),
@@ -124,6 +135,20 @@ mod tests {
         let Request::Message(message) = frame.request else { panic!("a message") };
         assert_eq!((message.room_id.as_str(), message.message.as_str()), ("test-room", "Hello!"));
         assert_eq!(frame.id, None);
+    }
+
+    #[test]
+    fn what_is_wrong_names_its_field() {
+        for (data, said) in [
+            (r#"{"roomId":""}"#, "roomId: "),
+            (r#"{"roomId":null}"#, "roomId: "),
+            (r#"{"roomId":"r","since":{"epoch":"x","seq":1}}"#, "since.epoch: "),
+            (r#"{"roomId":"r","since":{"epoch":"00000000-0000-0000-0000-000000000000","seq":-1}}"#, "since.seq: "),
+            ("{}", "missing field `roomId`"),
+        ] {
+            let bad = ClientFrame::parse(&format!(r#"{{"event":"chat.join","data":{data}}}"#)).unwrap_err();
+            assert!(bad.message.starts_with(said), "{data}: {}", bad.message);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use klatch_domain::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::client::explain;
+use super::client::read;
 use super::object;
 
 macro_rules! requests {
@@ -33,7 +33,7 @@ macro_rules! requests {
             /// Reads a request's data.
             pub(super) fn parse(event: &str, data: &str) -> Result<Self, String> {
                 match event {
-                    $($event => serde_json::from_str(data).map(Request::$variant).map_err(|e| explain(&e)),)*
+                    $($event => read(data).map(Request::$variant),)*
                     other => Err(format!("event: {other:?} is none that a client can send")),
                 }
             }
