@@ -354,9 +354,29 @@ mod tests {
         let needed = AtLeast { seq: Seq(1), mark: Seq(7) };
         let refused = folded_to(&board, needed, Duration::ZERO).await.unwrap_err();
         assert_eq!(refused, Failure::refused(Code::Unavailable, "marks are folded up to 0, not 7 yet"));
-        let marking = async { board.marked(Seq(7)) };
+        let marking = async {
+            assert_eq!(*board.watch_waiting().borrow(), 0, "no event is to be stored sooner for it");
+            board.marked(Seq(7));
+        };
         let (state, ()) = tokio::join!(folded_to(&board, needed, Duration::from_secs(5)), marking);
         assert_eq!(state.unwrap().marks, Seq(7));
+    }
+
+    #[tokio::test]
+    async fn who_needs_an_event_is_counted_while_they_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), 1 << 20).unwrap();
+        let (board, _health) = board(3);
+        begin(&board, &store, 0, false);
+        let waiting = || *board.watch_waiting().borrow();
+        let folding = async {
+            assert_eq!(waiting(), 1);
+            commit(&board, &store, &[1], true);
+        };
+        let (state, ()) = tokio::join!(folded_to(&board, seq(1), Duration::from_secs(5)), folding);
+        assert_eq!(state.unwrap().seq, Seq(1));
+        folded_to(&board, seq(9), Duration::ZERO).await.unwrap_err();
+        assert_eq!(waiting(), 0, "who has given up waits no more");
     }
 
     #[test]
