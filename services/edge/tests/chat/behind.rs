@@ -30,3 +30,17 @@ async fn nobody_waits_for_the_edge_and_nothing_is_told_again() {
     let told: Vec<Value> = missed.chain(ben.untaken("chat.message").into_iter().cloned()).collect();
     assert_eq!(told.iter().map(|frame| &frame["data"]["message"]).collect::<Vec<_>>(), ["more"], "{told:?}");
 }
+
+/// What an edge stored itself it knows at once, though word of it is lost on the way back.
+#[tokio::test]
+async fn a_room_is_archived_for_whoever_archived_it_in_the_same_moment() {
+    let log = Log::memory();
+    let edge = Edge::start(&log, |_| ()).await;
+    let mut ada = edge.connect("ada").await;
+    ada.join("r", None).await;
+    ada.ask("chat.message", json!({"roomId": "r", "message": "the last word"})).await.unwrap();
+    log.faults().expect("a log in memory").deliver([Delivery::Drop; 4]);
+    ada.ask("chat.archiveRoom", json!({"roomId": "r"})).await.unwrap();
+    let refused = ada.ask("chat.message", json!({"roomId": "r", "message": "too late"})).await.unwrap_err();
+    assert_eq!(refused["code"], "archived", "{refused}");
+}
