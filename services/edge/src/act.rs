@@ -11,6 +11,7 @@ use klatch_wire::Code;
 use klatch_wire::native::server::Failure;
 use tracing::Instrument;
 
+use crate::gone_back;
 use crate::hub::Hub;
 use crate::standing::{Freshness, room_info};
 
@@ -49,9 +50,11 @@ impl Hub {
         let mut how = Freshness::Cached;
         for _ in 0..DECISIONS_MAX {
             let facts = self.facts(actor, command, how).await?;
-            let at = self.now();
+            let (at, before) = (self.now(), self.seen());
             match command.decide(&facts, at) {
+                Ok(Decision::Append(_)) if self.has_gone_back() => return Err(gone_back::unavailable()),
                 Ok(Decision::Append(drafts)) => match self.append(actor, &drafts, key.id()).await? {
+                    Outcome::Appended { seq } if seq <= before => return Err(self.find_gone_back(seq, before).await),
                     Outcome::Appended { seq } => {
                         self.saw(seq);
                         self.learn(drafts, seq);

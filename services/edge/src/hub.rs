@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::announce::Announcements;
 use crate::config::Config;
+use crate::gone_back::GoneBack;
 use crate::infos::Infos;
 use crate::interest::Interest;
 use crate::metrics::Metrics;
@@ -61,6 +62,8 @@ pub(crate) struct Hub {
     pub tasks: Drain,
     /// Places for connections.
     pub slots: Arc<Semaphore>,
+    /// The life of the stream in which its end went back.
+    pub(crate) gone_back: GoneBack,
     /// Whether the log had a leader when it was last asked (`ready.rs`).
     pub(crate) is_led: AtomicBool,
     seen: Arc<Watermark>,
@@ -99,6 +102,7 @@ impl Hub {
             draining: CancellationToken::new(),
             tasks: Drain::new(),
             slots: Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS))),
+            gone_back: GoneBack::default(),
             is_led: AtomicBool::new(true),
             seen,
             marked: Watermark::default(),

@@ -15,6 +15,7 @@ mod act;
 mod announce;
 mod client;
 mod facts;
+mod gone_back;
 mod history;
 mod http;
 mod hub;

@@ -37,10 +37,20 @@ async fn watch_leader(hub: &Hub) {
     let log = hub.health.condition("log", "its leader was not heard of yet");
     let mut ask = tokio::time::interval(ASK_LEADER_EVERY);
     ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut misses = 0;
+    let (mut misses, mut short) = (0, 0);
     loop {
         ask.tick().await;
+        let before = hub.seen();
         let asked = hub.log.ask_leader().await;
+        // One answer may come from a leader that has not caught up with its own log yet.
+        short = if matches!(asked, Ok(end) if end < before) { short + 1 } else { 0 };
+        if short == MISSES_MAX {
+            hub.find_gone_back(Seq::ZERO, before).await;
+        }
+        if hub.has_gone_back() {
+            log.not_ready("the log has gone back behind what was seen of it: renew its epoch (klatch epoch renew)");
+            continue;
+        }
         hub.is_led.store(asked.is_ok(), Ordering::Relaxed);
         misses = if asked.is_ok() { 0 } else { misses + 1 };
         match asked {

@@ -1,6 +1,7 @@
 //! Where everybody in the projector looks: what it is about, how far it is, and the views to read.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub(crate) struct Board {
     state: watch::Sender<State>,
     digests: Mutex<VecDeque<(Seq, Digest)>>,
     digests_kept: usize,
+    /// How far events are folded, stored or not.
+    at_hand: AtomicU64,
     /// Queries that wait for more events to be folded.
     waiting: watch::Sender<usize>,
     /// The views that a query found damaged, by their generation.
@@ -93,6 +96,7 @@ impl Board {
             state: watch::Sender::new(state),
             digests: Mutex::default(),
             digests_kept,
+            at_hand: AtomicU64::new(0),
             waiting: watch::Sender::new(0),
             damaged: watch::Sender::new(None),
             ready,
@@ -116,6 +120,11 @@ impl Board {
         self.state.subscribe()
     }
 
+    /// Events up to here are folded, and will be stored: at once, where a query waits.
+    pub(crate) fn has_at_hand(&self, position: Seq) {
+        self.at_hand.store(position.0, Ordering::Release);
+    }
+
     /// How many queries wait for more events to be folded.
     pub(crate) fn watch_waiting(&self) -> watch::Receiver<usize> {
         self.waiting.subscribe()
@@ -124,6 +133,7 @@ impl Board {
     /// A fold begins: from a checkpoint its views may be read at once; from nothing only when it is through.
     pub(crate) fn begin(&self, begun: Beginning) {
         let Beginning { store, position, marks, digest, folded, undecodable, end, rebuilding } = begun;
+        self.at_hand.store(0, Ordering::Release);
         let mut digests = self.lock_digests();
         digests.clear();
         digests.push_back((position.seq, digest));
@@ -271,7 +281,9 @@ impl Drop for Waiting<'_> {
 }
 
 /// The views, as far as somebody needs them: waits for that a while, and whoever folds stores at once what it has.
+/// What is at hand when it comes it has to see in any case: it may have been acknowledged to the asker through another edge.
 pub(crate) async fn folded_to(board: &Board, needed: AtLeast, patience: Duration) -> Result<State, Failure> {
+    let needed = AtLeast { seq: needed.seq.max(Seq(board.at_hand.load(Ordering::Acquire))), ..needed };
     let mut state = board.watch();
     let is_there = |state: &State| state.store.is_some() && state.seq >= needed.seq && state.marks >= needed.mark;
     let settled = |state: &State| state.store.is_none() || is_there(state);
@@ -377,6 +389,13 @@ mod tests {
         assert_eq!(state.unwrap().seq, Seq(1));
         folded_to(&board, seq(9), Duration::ZERO).await.unwrap_err();
         assert_eq!(waiting(), 0, "who has given up waits no more");
+        board.has_at_hand(Seq(2));
+        let storing = async {
+            assert_eq!(waiting(), 1, "what is at hand is stored for whoever comes");
+            commit(&board, &store, &[2], true);
+        };
+        let (state, ()) = tokio::join!(folded_to(&board, seq(0), Duration::from_secs(5)), storing);
+        assert_eq!(state.unwrap().seq, Seq(2));
     }
 
     #[test]

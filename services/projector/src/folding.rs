@@ -306,6 +306,7 @@ impl Thread {
                     let pending = pending.get_or_insert_with(|| Pending::nothing(position));
                     self.fold_events(events, pending)?;
                     (pending.position, pending.caught_up) = (position, caught_up);
+                    self.board.has_at_hand(position);
                 }
                 Some(Work::Marks(batch)) => {
                     self.fold.fold_marks(&batch.marks, &batch.seen, batch.position)?;

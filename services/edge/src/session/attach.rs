@@ -188,6 +188,7 @@ impl Session {
     /// What came since, whole, if that can be had; else the newest page.
     async fn shown(&self, person: &Person, room: &Room, info: &RoomInfo, captured: &Captured, join: &Join) -> Shown {
         if let Some(since) = join.since
+            && !self.hub.has_gone_back()
             && self.may_resume(person, room, info, since).await
         {
             let (hub, end) = (&self.hub, captured.position.max(self.hub.seen()));

@@ -1,5 +1,6 @@
 //! A client comes from another edge and has heard more than this one has yet.
 
+use klatch_domain::Seq;
 use klatch_eventlog::Log;
 use klatch_eventlog::memory::Delivery;
 use serde_json::{Value, json};
@@ -43,4 +44,32 @@ async fn a_room_is_archived_for_whoever_archived_it_in_the_same_moment() {
     ada.ask("chat.archiveRoom", json!({"roomId": "r"})).await.unwrap();
     let refused = ada.ask("chat.message", json!({"roomId": "r", "message": "too late"})).await.unwrap_err();
     assert_eq!(refused["code"], "archived", "{refused}");
+}
+
+/// An older backup under a running edge, before its epoch was renewed: sequences are given a second time.
+#[tokio::test]
+async fn a_log_that_went_back_is_acknowledged_to_nobody_until_its_epoch_is_renewed() {
+    let log = Log::memory();
+    let edge = Edge::start(&log, |_| ()).await;
+    let mut ada = edge.connect("ada").await;
+    ada.join("r", None).await;
+    let mut last = Value::Null;
+    for number in 0..5 {
+        last = ada.ask("chat.message", json!({"roomId": "r", "message": number.to_string()})).await.unwrap();
+    }
+    let since = json!({"epoch": last["epoch"], "seq": last["seq"]});
+    let faults = log.faults().expect("a log in memory");
+    faults.go_back_to(Seq(last["seq"].as_u64().unwrap() - 3));
+    for _ in 0..6 {
+        let refused = ada.ask("chat.message", json!({"roomId": "r", "message": "again"})).await.unwrap_err();
+        assert_eq!((&refused["code"], &refused["retryable"]), (&json!("unavailable"), &json!(true)), "{refused}");
+    }
+    let mut again = edge.connect("ada").await;
+    let joined = again.join("r", Some(since)).await;
+    assert_eq!(joined["recovered"], false, "what lies there now is others': {joined}");
+    faults.renew_epoch();
+    log.refresh_epoch().await.unwrap();
+    let mut cleo = edge.connect("cleo").await;
+    cleo.join("r", None).await;
+    cleo.ask("chat.message", json!({"roomId": "r", "message": "a new life"})).await.unwrap();
 }

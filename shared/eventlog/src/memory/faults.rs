@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use klatch_domain::Epoch;
+use klatch_domain::{Epoch, Seq};
 use uuid::Uuid;
 
 use super::{Shared, State, Weather};
@@ -190,6 +190,11 @@ impl Faults {
             (state.answers, state.responders, state.weather) = (old.answers, old.responders, old.weather);
         }
         self.shared.moved();
+    }
+
+    /// As if a backup had been restored that ends there: the epoch is the old one.
+    pub fn go_back_to(&self, seq: Seq) {
+        self.shared.state().store(Stream::Events).go_back_to(seq);
     }
 
     /// As if somebody had renewed the epoch without touching what is stored.

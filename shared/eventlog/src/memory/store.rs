@@ -119,6 +119,13 @@ impl Store {
         true
     }
 
+    /// As if nothing had been stored after that.
+    pub(super) fn go_back_to(&mut self, last: Seq) {
+        self.remove_where(|record| record.seq > last);
+        self.ids.retain(|_, (seq, _)| *seq <= last);
+        self.last_seq = last;
+    }
+
     pub(super) fn remove_where(&mut self, gone: impl Fn(&Record) -> bool) {
         let seqs: Vec<Seq> = self.records.values().filter(|record| gone(record)).map(|record| record.seq).collect();
         for seq in seqs {
