@@ -216,7 +216,8 @@ impl Session {
         let request =
             MemberRequest { room_id: room.id.clone(), user_id: person.user_id.clone(), min_seq: self.hub.seen() };
         let answer: Result<MemberResponse, _> = self.hub.query(name::MEMBER, &request).await;
-        answer.is_ok_and(|member| member.floor.is_some_and(|floor| since.seq >= floor))
+        let may_from = |floor: Seq| since.seq >= floor;
+        answer.is_ok_and(|member| member.epoch == since.epoch && member.floor.is_some_and(may_from))
     }
 
     /// The newest page up to the captured position: what is newer comes live.
@@ -234,7 +235,12 @@ impl Session {
             limit: self.hub.page_limit(limit),
             min_seq: captured.position.max(self.hub.seen()),
         };
-        self.hub.query(name::HISTORY, &request).await
+        let page: HistoryResponse = self.hub.query(name::HISTORY, &request).await?;
+        if page.epoch != captured.epoch {
+            // The projector has not noticed yet that the stream is another one.
+            return Err(Failure::new(Code::Unavailable, "the views are of another life of the log"));
+        }
+        Ok(page)
     }
 }
 
