@@ -79,8 +79,8 @@ impl Hub {
         let needs = command.needs();
         // A stranger becomes a member by a guard on their own standing alone: of a room that may have become private, the
         // leader is asked.
-        let is_heard = self.interest.info_of(needs.room).is_some();
-        let of_room = if matches!(command, Command::Join(_)) && !is_heard { Freshness::Leader } else { how };
+        let is_unheard_join = matches!(command, Command::Join(_)) && self.interest.info_of(needs.room).is_none();
+        let of_room = if is_unheard_join { Freshness::Leader } else { how };
         let info = self.info_of(needs.room, of_room).await?;
         let own = match actor {
             Actor::Person { user_id, .. } => self.standings.of(needs.room, user_id, how).await.map_err(unreadable)?,
