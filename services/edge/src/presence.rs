@@ -17,7 +17,8 @@ const RENEWALS_PER_LEASE: u32 = 3;
 
 /// Rooms whose entries are read at once.
 const READS_MAX: usize = 16;
-/// After a disruption, entries that were on their way are there within this time.
+/// After a disruption, entries that were on their way are there within this time, or within a lease where that is shorter:
+/// nobody may be shown for more than two leases who is not there.
 const SETTLES_WITHIN: Duration = Duration::from_secs(5);
 
 /// Dead edges that are remembered; the oldest goes first. Each start of an edge is one, and who lives all the same is heard
@@ -27,6 +28,7 @@ const BURIED_MAX: usize = 1_024;
 /// Keeps the lease, hears of others' and lets dead edges' people leave. Ends when the edge has drained.
 pub(crate) async fn keep(hub: Arc<Hub>) {
     let lease = Duration::from_millis(hub.config.lease_ms);
+    let settled_after = SETTLES_WITHIN.min(lease);
     let mut renewal = tokio::time::interval(lease / RENEWALS_PER_LEASE);
     renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut census = tokio::time::interval(lease);
@@ -57,7 +59,7 @@ pub(crate) async fn keep(hub: Arc<Hub>) {
             changed = disruptions.changed() => match changed {
                 Ok(()) => {
                     reconcile(&hub).await;
-                    census.reset_after(SETTLES_WITHIN);
+                    census.reset_after(settled_after);
                     must_reconcile = true;
                 }
                 Err(_) => return,
@@ -66,7 +68,7 @@ pub(crate) async fn keep(hub: Arc<Hub>) {
                 None => leases = None,
                 Some(event) if event.alive && buried.raise(&event.edge) => {
                     reconcile(&hub).await;
-                    census.reset_after(SETTLES_WITHIN);
+                    census.reset_after(settled_after);
                     must_reconcile = true;
                 }
                 Some(event) if event.alive => {}

@@ -242,17 +242,24 @@ impl Room {
         }
     }
 
-    /// Reads again who is attached through the other edges: words of theirs may have been lost.
+    /// Reads again who is attached through the other edges: words of theirs may have been lost. What is heard during the
+    /// reading is newer than what is read.
     pub(crate) async fn reconcile(&self) -> Result<(), ReadError> {
-        let (entries, alive) = tokio::try_join!(self.around.log.attached(&self.id), self.around.log.live_edges())?;
+        self.lock().roster.begin_reading();
+        let read = tokio::try_join!(self.around.log.attached(&self.id), self.around.log.live_edges());
         let mut state = self.lock();
+        let changed = state.roster.end_reading();
+        let (entries, alive) = read?;
         let mut gone: HashSet<_> = state.roster.entries_of_others(&self.around.edge).into_iter().collect();
         for entry in entries.into_iter().filter(|entry| entry.edge != self.around.edge && alive.contains(&entry.edge)) {
-            gone.remove(&(entry.user.clone(), entry.edge.clone()));
-            self.came(&mut state, entry.user, entry.username, &entry.edge);
+            let key = (entry.user, entry.edge);
+            gone.remove(&key);
+            if !changed.contains(&key) {
+                self.came(&mut state, key.0, entry.username, &key.1);
+            }
         }
-        for (user, edge) in gone {
-            let going = state.roster.remove(&user, &edge);
+        for (user, edge) in gone.difference(&changed) {
+            let going = state.roster.remove(user, edge);
             self.went(&mut state, going);
         }
         Ok(())

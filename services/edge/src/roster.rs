@@ -1,7 +1,7 @@
 //! Who is attached to a room, over all edges. A person is there while at least one entry of theirs is; joined and
 //! left are the moments when the first comes and the last goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use klatch_domain::UserId;
 use klatch_eventlog::EdgeId;
@@ -11,7 +11,12 @@ use klatch_wire::native::server::User;
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     people: BTreeMap<UserId, Attached>,
+    /// While entries are read anew: those that changed meanwhile.
+    changed: Option<HashSet<Entry>>,
 }
+
+/// A person's entry: who is attached, and through which edge.
+pub(crate) type Entry = (UserId, EdgeId);
 
 #[derive(Debug)]
 struct Attached {
@@ -40,8 +45,25 @@ pub(crate) enum Going {
 }
 
 impl Roster {
+    /// All entries are about to be read anew. What is read may be older than what is heard from now on.
+    pub(crate) fn begin_reading(&mut self) {
+        self.changed = Some(HashSet::new());
+    }
+
+    /// The reading is over: the entries that came or went since it began, of which it tells nothing.
+    pub(crate) fn end_reading(&mut self) -> HashSet<Entry> {
+        self.changed.take().unwrap_or_default()
+    }
+
+    fn note(&mut self, user: &UserId, edge: &EdgeId) {
+        if let Some(changed) = &mut self.changed {
+            changed.insert((user.clone(), edge.clone()));
+        }
+    }
+
     /// An entry came.
     pub(crate) fn add(&mut self, user: &UserId, username: &str, edge: &EdgeId) -> Coming {
+        self.note(user, edge);
         let mut coming = Coming { is_new_entry: false, is_new_person: false };
         let attached = self.people.entry(user.clone()).or_insert_with(|| {
             coming.is_new_person = true;
@@ -56,6 +78,7 @@ impl Roster {
 
     /// An entry went.
     pub(crate) fn remove(&mut self, user: &UserId, edge: &EdgeId) -> Going {
+        self.note(user, edge);
         let Some(attached) = self.people.get_mut(user) else { return Going::Nothing };
         let Some(at) = attached.edges.iter().position(|at| at == edge) else { return Going::Nothing };
         attached.edges.swap_remove(at);
@@ -69,7 +92,7 @@ impl Roster {
     }
 
     /// All entries of other edges than this one.
-    pub(crate) fn entries_of_others(&self, edge: &EdgeId) -> Vec<(UserId, EdgeId)> {
+    pub(crate) fn entries_of_others(&self, edge: &EdgeId) -> Vec<Entry> {
         let of_person = |(user, attached): (&UserId, &Attached)| {
             let others = attached.edges.iter().filter(|at| *at != edge);
             others.map(|at| (user.clone(), at.clone())).collect::<Vec<_>>()
@@ -136,6 +159,20 @@ mod tests {
         assert_eq!(roster.remove(&user("ada"), &two), Going::Nothing, "a repeat changes nothing");
         assert!(matches!(roster.remove(&user("ada"), &one), Going::Person(ada) if ada.username == "Ada"));
         assert_eq!(roster.remove(&user("ada"), &one), Going::Nothing);
+    }
+
+    #[test]
+    fn what_is_heard_during_a_reading_is_not_overruled_by_it() {
+        let edge = EdgeId::parse("one").unwrap();
+        let mut roster = Roster::default();
+        roster.add(&user("ada"), "Ada", &edge);
+        roster.begin_reading();
+        roster.remove(&user("ada"), &edge);
+        roster.add(&user("ben"), "Ben", &edge);
+        let changed = [(user("ada"), edge.clone()), (user("ben"), edge.clone())];
+        assert_eq!(roster.end_reading(), HashSet::from(changed));
+        roster.remove(&user("ben"), &edge);
+        assert_eq!(roster.end_reading(), HashSet::new(), "nothing is noted while nothing is read");
     }
 
     #[test]

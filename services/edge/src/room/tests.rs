@@ -111,3 +111,24 @@ async fn who_is_put_out_hears_the_notice_though_it_was_lost_on_its_way() {
     .await;
     assert!(!room.is_attached(ME), "and nothing more");
 }
+
+#[tokio::test]
+async fn what_is_heard_while_entries_are_read_anew_is_newer_than_what_is_read() {
+    let (log, id, there) = (Log::memory(), RoomId::parse("r").unwrap(), EdgeId::fresh());
+    let (ada, ben) = (user("ada"), user("ben"));
+    log.renew_lease(&there, Duration::from_secs(60)).await.unwrap();
+    log.attach(&id, &ada, &there, "Ada").await.unwrap();
+    let room = opened(&log, &id).await;
+    let present = || room.presence(None).users.into_iter().map(|user| user.user_id).collect::<Vec<_>>();
+    assert_eq!(present(), std::slice::from_ref(&ada));
+
+    let mut reading = std::pin::pin!(room.reconcile());
+    assert!(futures_util::poll!(&mut reading).is_pending());
+    room.apply(LiveEvent::Detached { user: ada.clone(), edge: there.clone() });
+    room.apply(LiveEvent::Attached { user: ben.clone(), username: "Ben".to_owned(), edge: there.clone() });
+    reading.await.unwrap();
+    assert_eq!(present(), [ben], "a copy of the stream that lags knows neither that ada went nor that ben came");
+
+    room.reconcile().await.unwrap();
+    assert_eq!(present(), [ada], "what was heard before a reading may be wrong: words get lost");
+}
