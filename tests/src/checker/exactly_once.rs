@@ -247,10 +247,9 @@ fn judge_pages(run: &Run<'_>, sends: &BTreeMap<Send, Tries<'_>>, found: &mut Vec
         for (send, ack) in acknowledged {
             let before = ack.index < page.asked.index && ack.at.epoch == page.at.epoch;
             let times = shown.get(ack.message).copied().unwrap_or_default();
-            let is_due = |seq: &Seq| (from..=to).contains(seq);
-            // What was stored twice, as may happen past the log's window for duplicates, is one message, where it came first.
-            let first = || log.and_then(|log| first_of(log, ack.message)).unwrap_or(ack.at.seq);
-            if times > 1 || (before && times == 0 && is_due(&ack.at.seq) && is_due(&first())) {
+            let is_due = |place: Seq| (from..=to).contains(&place);
+            let is_due = || is_due(ack.at.seq) && log.is_none_or(|log| log.places_of(ack.message).all(is_due));
+            if times > 1 || (before && times == 0 && is_due()) {
                 found.push(Violation::NotOnceInHistory {
                     send: (*send).clone(),
                     seq: ack.at.seq,
@@ -260,12 +259,6 @@ fn judge_pages(run: &Run<'_>, sends: &BTreeMap<Send, Tries<'_>>, found: &mut Vec
             }
         }
     }
-}
-
-/// Where a message was stored first.
-fn first_of(log: &Log<'_>, message: &MessageId) -> Option<Seq> {
-    let said = |told: &Told<'_>| told.event == "chat.message" && told.message().as_ref() == Some(message);
-    log.timeline.iter().find(|(_, told)| said(told)).map(|(seq, _)| *seq)
 }
 
 /// Nobody who is recorded as a sender has a message that the recording doesn't know of.

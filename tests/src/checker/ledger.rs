@@ -8,7 +8,9 @@ use std::ops::Bound;
 
 use serde_json::Value;
 
-use super::history::{Frame, History, Observation, Slot};
+use super::attachment::Attachment;
+use super::call::Call;
+use super::history::{Answer, Command, Frame, History, Observation, Slot};
 use super::name::{Epoch, MessageId, Person, Room, Seq};
 
 /// Everything that was read back, by life of the stream.
@@ -37,6 +39,9 @@ pub struct Log<'h> {
     pub rules: BTreeMap<Seq, Rules>,
     /// What was deleted, by message.
     pub deletions: BTreeMap<MessageId, Deletion>,
+    /// Where each message lies first, or lay when somebody was told so: of an erased one the log itself tells only where
+    /// the copy lay that its deletion names.
+    firsts: BTreeMap<MessageId, Seq>,
 }
 
 /// One event of a timeline.
@@ -145,6 +150,30 @@ impl<'h> Ledger<'h> {
         ledger
     }
 
+    /// Adds what people were told of messages while the log may still have held them.
+    pub fn witness(&mut self, attachments: &[Attachment<'h>], calls: &[Call<'h>]) {
+        for attachment in attachments {
+            for frame in attachment.timeline() {
+                if let Meaning::Message { id, .. } = Told::by(frame).meaning() {
+                    self.met(&attachment.joined.at.epoch, attachment.room, id, frame.seq);
+                }
+            }
+        }
+        for call in calls {
+            if let (Command::Send { room, .. }, Some((Answer::Stored { message: Some(id), at }, _))) =
+                (call.command, call.answer)
+            {
+                self.met(&at.epoch, room, id.clone(), at.seq);
+            }
+        }
+    }
+
+    fn met(&mut self, epoch: &Epoch, room: &Room, id: MessageId, seq: Seq) {
+        if let Some(log) = self.lives.get_mut(epoch).and_then(|life| life.rooms.get_mut(room)) {
+            log.met(id, seq);
+        }
+    }
+
     /// A life of the stream, if it was read back.
     pub fn life(&self, epoch: &Epoch) -> Option<&Life<'h>> {
         self.lives.get(epoch)
@@ -182,9 +211,13 @@ impl<'h> Log<'h> {
     fn note(&mut self, seq: Seq, slot: &Slot, told: Told<'h>) {
         match slot {
             Slot::Timeline => {
-                if let (Meaning::Delete { id, .. }, Some(deletion)) = (told.meaning(), told.deletion(seq)) {
+                match (told.meaning(), told.deletion(seq)) {
+                    (Meaning::Message { id, .. }, _) => self.met(id, seq),
                     // The first one counts: a second deletion of the same message changes nothing.
-                    self.deletions.entry(id).or_insert(deletion);
+                    (Meaning::Delete { id, .. }, Some(deletion)) => {
+                        self.deletions.entry(id).or_insert(deletion);
+                    }
+                    _ => {}
                 }
                 self.timeline.insert(seq, told);
             }
@@ -195,6 +228,22 @@ impl<'h> Log<'h> {
                 self.rules.insert(seq, Rules::read(told.data));
             }
         }
+    }
+
+    fn met(&mut self, message: MessageId, seq: Seq) {
+        let first = self.firsts.entry(message).or_insert(seq);
+        *first = seq.min(*first);
+    }
+
+    /// Where a message came first. What was stored twice, as may happen past the log's window for duplicates, is one
+    /// message, and that is its place until it is deleted; what is left of it then stands where the deletion says.
+    pub fn first_of(&self, message: &MessageId) -> Option<Seq> {
+        self.firsts.get(message).copied()
+    }
+
+    /// Where a message has its place in the room's history, before and after its deletion.
+    pub fn places_of(&self, message: &MessageId) -> impl Iterator<Item = Seq> {
+        self.first_of(message).into_iter().chain(self.deletions.get(message).map(|deletion| deletion.target))
     }
 
     /// How a person stood just before `seq`.

@@ -107,15 +107,18 @@ fn present(stored: &Value, text: &str, served: &Value) -> Option<String> {
 
 /// Every item of a room as of `position`, oldest first.
 ///
-/// A message stored again under a known id (a retry past the stream's window) is no second item.
+/// A message stored again under a known id (a retry past the stream's window) is no second item. What is left of it after
+/// its deletion stands where the deletion says that it stood.
 pub fn items<'h>(log: &Log<'h>, position: Seq) -> Vec<Item<'h>> {
     let mut items: BTreeMap<Seq, Body<'h>> = BTreeMap::new();
     let mut places: BTreeMap<MessageId, Seq> = BTreeMap::new();
     for (id, deletion) in &log.deletions {
-        if deletion.target <= position && !log.timeline.contains_key(&deletion.target) {
-            let deleted = deletion.seq <= position;
-            places.insert(id.clone(), deletion.target);
-            items.insert(deletion.target, Body::Erased { id: id.clone(), author: deletion.author.clone(), deleted });
+        let deleted = deletion.seq <= position;
+        let first = log.first_of(id).map_or(deletion.target, |first| first.min(deletion.target));
+        let place = if deleted { deletion.target } else { first };
+        if place <= position && !log.timeline.contains_key(&deletion.target) {
+            places.insert(id.clone(), place);
+            items.insert(place, Body::Erased { id: id.clone(), author: deletion.author.clone(), deleted });
         }
     }
     for (&seq, told) in log.timeline.range(..=position) {
@@ -132,8 +135,16 @@ pub fn items<'h>(log: &Log<'h>, position: Seq) -> Vec<Item<'h>> {
                 }
             }
             Meaning::Delete { id, .. } => {
-                if let Some(Body::Message { deleted, .. }) = places.get(&id).and_then(|seq| items.get_mut(seq)) {
+                let place = places.get(&id).copied();
+                let target = log.deletions.get(&id).map(|deletion| deletion.target);
+                if let Some(Body::Message { deleted, .. }) = place.and_then(|place| items.get_mut(&place)) {
                     *deleted = true;
+                }
+                if let (Some(place), Some(target)) = (place, target)
+                    && let Some(body) = items.remove(&place)
+                {
+                    items.insert(target, body);
+                    places.insert(id, target);
                 }
             }
             Meaning::Notice { .. } | Meaning::Unknown if told.is_item() => {

@@ -60,7 +60,8 @@ impl<'h> Run<'h> {
         let connections = connections(history);
         let calls = calls(history, &connections)?;
         let (attachments, strays) = attachments(history, &connections, &calls);
-        let ledger = Ledger::of(history);
+        let mut ledger = Ledger::of(history);
+        ledger.witness(&attachments, &calls);
         Ok(Self { history, lease_ms: *lease_ms, ledger, connections, calls, attachments, strays })
     }
 

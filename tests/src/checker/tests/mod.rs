@@ -143,6 +143,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => who.clone().prop_map(Step::Close),
         8 => (who.clone(), fate).prop_map(|(who, fate)| Step::Send(who, fate)),
         2 => who.clone().prop_map(Step::Retry),
+        1 => who.clone().prop_map(Step::StoreAgain),
         2 => who.clone().prop_map(Step::Edit),
         2 => who.clone().prop_map(Step::Delete),
         1 => (who.clone(), any::<bool>()).prop_map(|(who, for_good)| Step::PutOut(who, for_good)),

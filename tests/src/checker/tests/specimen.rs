@@ -26,6 +26,8 @@ pub(super) enum Step {
     Send(usize, Fate),
     /// Sends the last unclear one again.
     Retry(usize),
+    /// Sends the last thing they said again, so late that the log takes it for a new one.
+    StoreAgain(usize),
     /// Changes the last thing they said.
     Edit(usize),
     /// Takes away the last thing they said.
@@ -98,6 +100,7 @@ impl World {
             Step::Close(who) => self.close(who),
             Step::Send(who, fate) => self.send(who, fate),
             Step::Retry(who) => self.retry(who),
+            Step::StoreAgain(who) => self.store_again(who),
             Step::Edit(who) => self.edit(who),
             Step::Delete(who) => self.delete(who),
             Step::PutOut(who, for_good) => self.put_out(who, for_good),
@@ -234,11 +237,25 @@ impl World {
         self.acknowledge(call, Some(&format!("m-{key}")), seq);
     }
 
+    fn store_again(&mut self, who: usize) {
+        let Some(message) = self.last_of(who).filter(|message| self.is_acknowledged(message)) else { return };
+        let Message { key, id, .. } = message;
+        let session = self.device(who);
+        let text = format!("{} says {key}", PEOPLE[who]);
+        let (room, key) = (Room::from(ROOM), key.as_str().into());
+        let call = self.ask(session, Command::Send { room, key, text: text.clone() });
+        let data = json!({"roomId": ROOM, "messageId": id, "userId": PEOPLE[who], "message": text});
+        let seq = self.store(Slot::Timeline, "chat.message", data);
+        self.change(&id, |message| message.copy = seq);
+        self.acknowledge(call, Some(&id), seq);
+    }
+
     fn say(&mut self, who: usize, key: &str, text: &str) -> (Seq, String) {
         let id = format!("m-{key}");
         let data = json!({"roomId": ROOM, "messageId": id, "userId": PEOPLE[who], "message": text});
         let seq = self.store(Slot::Timeline, "chat.message", data.clone());
-        self.shown.push(Shown::Message(Message { seq, id: id.clone(), author: who, data, deleted: false }));
+        let (copy, key) = (seq, key.to_owned());
+        self.shown.push(Shown::Message(Message { seq, copy, key, id: id.clone(), author: who, data, deleted: false }));
         self.marks[who] = self.marks[who].max(seq);
         (seq, id)
     }
@@ -260,15 +277,19 @@ impl World {
         let session = self.device(who);
         let id = message.id.as_str();
         let call = self.ask(session, Command::Delete { room: ROOM.into(), message: id.into() });
-        let position = json!({"epoch": EPOCH, "seq": message.seq});
+        let position = json!({"epoch": EPOCH, "seq": message.copy});
         let person = PEOPLE[who];
         let data = json!({"roomId": ROOM, "messageId": id, "userId": person, "author": person, "position": position});
         let seq = self.store(Slot::Timeline, "chat.messageDeleted", data);
         self.change(&message.id, |message| {
             message.deleted = true;
+            message.seq = message.copy;
             message.data["deleted"] = json!(true);
             message.data.as_object_mut().expect("an object").remove("message");
         });
+        // What is left of it stands where the deletion says that it stood, and one's own moves one's mark.
+        self.shown.sort_by_key(|shown| shown.frame().seq);
+        self.marks[who] = self.marks[who].max(message.copy);
         self.acknowledge(call, None, seq);
     }
 

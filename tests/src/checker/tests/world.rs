@@ -18,6 +18,10 @@ pub(super) const EDGES: [&str; 2] = ["north", "south"];
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     pub(super) seq: Seq,
+    /// Where its newest copy lies: the one that a deletion names.
+    pub(super) copy: Seq,
+    /// Under which id of the client.
+    pub(super) key: String,
     pub(super) id: String,
     pub(super) author: usize,
     pub(super) data: Value,
@@ -167,6 +171,16 @@ impl World {
 
     pub(super) fn is_deleted(&self, id: &str) -> bool {
         self.messages().any(|message| message.id == id && message.deleted)
+    }
+
+    /// Whether somebody was told of the message's first copy.
+    pub(super) fn is_acknowledged(&self, message: &Message) -> bool {
+        self.entries.iter().any(|entry| match &entry.what {
+            Observation::Answered { answer: Answer::Stored { message: Some(id), at }, .. } => {
+                id.0 == message.id && at.seq == message.seq
+            }
+            _ => false,
+        })
     }
 
     pub(super) fn last_of(&self, who: usize) -> Option<Message> {
