@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use rustls::ServerConnection;
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// Encrypted bytes that wait for the kernel, at most; nothing more is taken before they are gone.
@@ -69,7 +70,7 @@ impl Transport {
     /// Reads what is there; 0 is the end, `WouldBlock` that there is nothing.
     pub(crate) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
-            Transport::Plain(tcp) => tcp.try_read(buf),
+            Transport::Plain(tcp) => take(tcp, buf),
             Transport::Tls(secured) => secured.try_read(buf),
         }
     }
@@ -134,6 +135,21 @@ impl Transport {
     }
 }
 
+/// Reads from the kernel.
+///
+/// A read that leaves room in the buffer has taken all there was: the socket counts as empty at once, as after Tokio's own
+/// `poll_read`, where its `try_read` needs another system call to find that out. What comes later is told anew
+/// (edge-triggered epoll).
+fn take(tcp: &TcpStream, buf: &mut [u8]) -> io::Result<usize> {
+    let mut taken = None;
+    let tried = tcp.try_io(Interest::READABLE, || {
+        let read = (&*SockRef::from(tcp)).read(buf)?;
+        taken = Some(read);
+        if (1..buf.len()).contains(&read) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(read) }
+    });
+    taken.map_or(tried, Ok)
+}
+
 impl Secured {
     /// One task reads and writes; nobody else holds this for longer than a system call.
     fn session(&self) -> MutexGuard<'_, ServerConnection> {
@@ -194,7 +210,7 @@ struct Kernel<'a>(&'a TcpStream);
 
 impl Read for Kernel<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(buf)
+        take(self.0, buf)
     }
 }
 
