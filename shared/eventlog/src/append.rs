@@ -76,6 +76,8 @@ pub(crate) type LaneKey = (RoomId, UserId);
 struct Decision {
     key: LaneKey,
     writes: Vec<Write>,
+    /// What is said in a room, guarded by a standing at most: nothing like it is in the way of it in one batch.
+    may_be_grouped: bool,
 }
 
 impl Decision {
@@ -88,6 +90,10 @@ impl Decision {
             return Err(AppendError::Refused(format!("a decision has {ENTRIES_MAX} events at most")));
         }
         let key = (first.address.room().clone(), author);
+        let guarded = first.guard.as_ref().map(|guard| &guard.address);
+        let may_be_grouped = entries.len() == 1
+            && matches!(first.address, Address::Timeline(_))
+            && matches!(guarded, None | Some(Address::Member(..)));
         let mut writes: Vec<Write> = entries.into_iter().map(Write::from).collect();
         // The server would answer 10164, "busy", for ever.
         let guards_written = writes.iter().enumerate().any(|(index, write)| {
@@ -100,7 +106,7 @@ impl Decision {
         if writes.iter().all(|write| write.id.is_none()) {
             writes[0].id = MessageId::parse(Uuid::new_v4().simple().to_string()).ok();
         }
-        Ok(Decision { key, writes })
+        Ok(Decision { key, writes, may_be_grouped })
     }
 
     /// The last entry's sequence, where the one at `index` has this: a batch's are contiguous (ADR-50).
@@ -156,7 +162,11 @@ impl Log {
         let mut tries = Tries::until(deadline);
         loop {
             let within = tries.next(self).await?;
-            match self.broker().write(Stream::Events, &decision.writes, within).await {
+            let written = match decision.writes.as_slice() {
+                [event] if decision.may_be_grouped => self.write_event(event, within).await,
+                batch => self.broker().write(Stream::Events, batch, within).await,
+            };
+            match written {
                 Ok(ack) if ack.duplicate => return Ok(Outcome::Duplicate { seq: ack.seq }),
                 Ok(ack) => return Ok(Outcome::Appended { seq: ack.seq }),
                 Err(WriteError::Guard) => match self.find(decision, &mut tries).await? {

@@ -8,7 +8,8 @@
 //! verbs with one try each; whatever is built of them (queues, retries, gap filling, presence) is written once, above.
 //!
 //! ```text
-//! append.rs   Append → queue.rs (one at a time per person and room) → write, retry, settle what is unclear → Outcome
+//! append.rs   Append → queue.rs (one at a time per person and room) → group.rs (alone, or with others where the broker is
+//!             slow) → write, retry, settle what is unclear → Outcome
 //! live/       republish → chain.rs (next, old, gap) → LiveRoom; patrol.rs compares every live room with the stream
 //! read.rs     one, the last, a range, the last of many
 //! follow.rs   everything from a sequence on
@@ -25,6 +26,7 @@ mod consumers;
 mod epoch;
 mod error;
 mod follow;
+mod group;
 mod jetstream;
 mod live;
 mod log;
@@ -51,7 +53,7 @@ pub use jetstream::{AccountLimits, AccountUse, Inspection, StreamFound, Unseen, 
 pub use live::{LiveEvent, LiveFacts, LiveLeases, LiveRoom};
 pub use log::Log;
 pub use marks::{Marked, Marks};
-pub use options::{Credentials, Missing, Options, Tls};
+pub use options::{Credentials, Grouping, Missing, Options, Tls};
 pub use presence::{EdgeId, LeaseEvent, Presence, Renewal};
 pub use push::trace_of_job;
 pub use read::Range;

@@ -15,6 +15,7 @@ use crate::append::LaneKey;
 use crate::broker::Broker;
 use crate::epoch::Life;
 use crate::error::{OpenError, QueryError, ReadError};
+use crate::group::Groups;
 use crate::jetstream::JetStream;
 use crate::live::patrol::{self, Patrol};
 use crate::memory::{Faults, Memory};
@@ -36,6 +37,7 @@ pub(crate) struct Inner {
     broker: Broker,
     options: Options,
     lanes: Lanes<LaneKey>,
+    groups: Groups,
     reads: Semaphore,
     life: watch::Sender<Life>,
     patrol: Arc<Patrol>,
@@ -94,6 +96,7 @@ impl Log {
         let inner = Arc::new(Inner {
             broker,
             lanes: Lanes::new(options.appends_waiting_max),
+            groups: Groups::default(),
             reads: Semaphore::new(options.read_in_flight_max.max(1)),
             life: watch::Sender::new(life),
             patrol: Arc::default(),
@@ -162,6 +165,10 @@ impl Log {
 
     pub(crate) fn lanes(&self) -> &Lanes<LaneKey> {
         &self.inner.lanes
+    }
+
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.inner.groups
     }
 
     pub(crate) fn reads(&self) -> &Semaphore {

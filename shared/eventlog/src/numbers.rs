@@ -43,6 +43,7 @@ pub(crate) struct Numbers {
     append_seconds: Histogram,
     outcomes: [Counter; 6],
     retries: [Counter; 3],
+    group_events: Histogram,
     live_lag: Gauge<f64, std::sync::atomic::AtomicU64>,
 }
 
@@ -67,6 +68,14 @@ impl Numbers {
         let seconds: Family<Of, Histogram, fn() -> Histogram> = Family::new_with_constructor(seconds);
         let append_seconds =
             metrics.register("append_seconds", "Time to append, waiting and retries included (label service)", seconds);
+        // From 1 to 1,024.
+        let sizes: fn() -> Histogram = || Histogram::new(exponential_buckets(1.0, 2.0, 11));
+        let sizes: Family<Of, Histogram, fn() -> Histogram> = Family::new_with_constructor(sizes);
+        let group_events = metrics.register(
+            "append_group_events",
+            "Events of many people that went as one atomic batch, the broker being slow: how many (label service)",
+            sizes,
+        );
         let lag: Family<Of, Gauge<f64, std::sync::atomic::AtomicU64>> = metrics.register(
             "live_lag_seconds",
             "Between the newest live event's storing and its hearing, by the two clocks (label service)",
@@ -100,6 +109,7 @@ impl Numbers {
             append_seconds: append_seconds.get_or_create_owned(&of),
             outcomes: OUTCOMES.map(ended),
             retries: RETRIES.map(again),
+            group_events: group_events.get_or_create_owned(&of),
             live_lag: lag.get_or_create_owned(&of),
         }
     }
@@ -126,6 +136,11 @@ impl Numbers {
             WriteError::Unclear(_) | WriteError::TooLarge | WriteError::Refused(_) => 2,
         };
         self.retries[at].inc();
+    }
+
+    /// So many events were stored in one batch.
+    pub(crate) fn grouped(&self, events: usize) {
+        self.group_events.observe(events as f64);
     }
 
     /// A live event was heard that was stored at this moment.

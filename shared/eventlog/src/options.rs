@@ -59,6 +59,15 @@ pub enum Missing {
     Await,
 }
 
+/// When what many people say at once goes to the broker as one atomic batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grouping {
+    /// While the broker was seen to be slow, as one is that syncs its disk before each acknowledgement.
+    WhenSlow,
+    /// Whenever enough of them wait.
+    Always,
+}
+
 /// How to open the log.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -93,6 +102,10 @@ pub struct Options {
     pub append_deadline: Duration,
     /// Appends of one person in one room that may wait behind each other.
     pub appends_waiting_max: usize,
+    /// When what many people say at once goes to the broker as one atomic batch.
+    pub grouping: Grouping,
+    /// Events in such a batch, at least; fewer go one by one.
+    pub group_min: usize,
     /// Messages that one subscription holds until they are taken; what comes on top is dropped and filled in later.
     pub live_buffered_max: usize,
     /// How often every live room is compared with the stream.
@@ -121,6 +134,8 @@ impl Default for Options {
             append_patience: Duration::from_secs(3),
             append_deadline: Duration::from_secs(10),
             appends_waiting_max: 256,
+            grouping: Grouping::WhenSlow,
+            group_min: 16,
             live_buffered_max: 8_192,
             live_check_every: Duration::from_secs(30),
             fill_deadline: Duration::from_secs(30),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use klatch_domain::{Timestamp, UserId};
 use klatch_edge::simulation::Simulated as EdgeProcess;
 use klatch_eventlog::memory::Faults;
-use klatch_eventlog::{Clock, Log, Options};
+use klatch_eventlog::{Clock, Grouping, Log, Options};
 use klatch_projector::simulation::Simulated as ProjectorProcess;
 use klatch_tests::checker::Recorder;
 use klatch_tests::checker::history::{Observation, Service};
@@ -77,6 +77,9 @@ impl World {
     pub(crate) fn new(seed: u64, edges: usize, projectors: usize) -> io::Result<Arc<World>> {
         let options = Options {
             live_check_every: PATROL_EVERY,
+            // As soon as two wait for the broker, they go together.
+            grouping: Grouping::Always,
+            group_min: 2,
             clock: Clock::set_to(Timestamp::from_ms(BEGINNING_MS)),
             ..Options::default()
         };

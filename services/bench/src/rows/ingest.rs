@@ -1,5 +1,7 @@
 //! How many messages a second are taken and acknowledged, when as many as the bare client has in flight are in flight.
 
+use std::time::Duration;
+
 use super::TEXT;
 use crate::Bench;
 use crate::bare::log::BareLog;
@@ -8,7 +10,7 @@ use crate::error::Error;
 use crate::figure::Unit;
 use crate::groundwork::Groundwork;
 use crate::swarm::{Attach, Swarm};
-use crate::system::System;
+use crate::system::{Cpu, System};
 use crate::table::{Goal, Line};
 use crate::target::{Person, room, user};
 
@@ -33,14 +35,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Line>, Error> {
             async |_| {
                 let before = system.cpu()?;
                 let took = swarm.pour(&target, each, TEXT).await?;
-                let used = system.cpu()?.since(before);
-                let share = |part: std::time::Duration| Unit::Seconds.show(part.as_secs_f64() / total as f64);
-                spent = format!(
-                    "processor time each: edge {}, broker {}, projector {}",
-                    share(used.edge),
-                    share(used.broker),
-                    share(used.projector)
-                );
+                spent = share(system.cpu()?.since(before), total);
                 Ok(total as f64 / took.as_secs_f64())
             },
             async |_| Ok(total as f64 / bare.ingest(total, senders, TEXT).await?.as_secs_f64()),
@@ -65,4 +60,11 @@ pub(super) async fn senders_of(system: &System, count: usize) -> Result<Swarm, E
     ground.finish().await?;
     let people = (0..count).map(|number| Person::new(number, &room(number / MEMBERS))).collect();
     Swarm::connect(&system.target(), people, Attach::SendingOnly).await
+}
+
+/// What each of so many messages cost the processes.
+pub(super) fn share(used: Cpu, total: usize) -> String {
+    let each = |part: Duration| Unit::Seconds.show(part.as_secs_f64() / total as f64);
+    let Cpu { edge, broker, projector } = used;
+    format!("processor time each: edge {}, broker {}, projector {}", each(edge), each(broker), each(projector))
 }

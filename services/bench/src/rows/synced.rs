@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::TEXT;
-use super::ingest::senders_of;
+use super::ingest::{senders_of, share};
 use crate::Bench;
 use crate::bare::log::BareLog;
 use crate::broker::Sync;
@@ -15,7 +15,7 @@ use crate::table::{Goal, Line};
 use crate::target::{Person, Target};
 
 /// In flight.
-const WINDOW: usize = 256;
+const WINDOW: usize = 1_024;
 /// In a batch of the bare client.
 const BATCH: usize = 100;
 
@@ -30,10 +30,15 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Line>, Error> {
     let bare = BareLog::open(system.broker().client().await?).await?;
     swarm.pour(&target, 1, TEXT).await?;
     let total = senders * each;
-    let mut batched = Vec::new();
+    let (mut batched, mut spent) = (Vec::new(), String::new());
     let many = bench
         .alternate(
-            async |_| Ok(total as f64 / swarm.pour(&target, each, TEXT).await?.as_secs_f64()),
+            async |_| {
+                let before = system.cpu()?;
+                let took = swarm.pour(&target, each, TEXT).await?;
+                spent = share(system.cpu()?.since(before), total);
+                Ok(total as f64 / took.as_secs_f64())
+            },
             async |_| {
                 let batches = total.div_ceil(BATCH);
                 let took = bare.batches(batches, BATCH, TEXT).await?;
@@ -66,7 +71,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Line>, Error> {
             pairs: many,
             against: format!("bare async-nats, one by one, {senders} in flight"),
             goal: Goal::AtLeast(5.0),
-            note: format!("bare batches of {BATCH}: {}", Unit::PerSecond.show(median(&batched))),
+            note: format!("{spent}; bare batches of {BATCH}: {}", Unit::PerSecond.show(median(&batched))),
         },
         Line {
             what: "one message alone, synced, to its ack, p50".to_owned(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use klatch_domain::{Address, Guard, MessageId, RoomId, Seq, UserId};
 use klatch_eventlog::memory::Faults;
-use klatch_eventlog::{Append, Entry, LiveEvent, LiveRoom, Log, Options, Outcome};
+use klatch_eventlog::{Append, Entry, Grouping, LiveEvent, LiveRoom, Log, Options, Outcome};
 use klatch_testkit::{NatsCluster, NatsServer};
 
 /// Makes a test of each function over each log: in memory, on one server, and (with the feature `faults`, for it takes
@@ -86,6 +86,15 @@ impl Ground {
         let open_deadline = Duration::from_secs(30);
         let options = Options { replicas: cluster.size(), open_deadline, ..options(&cluster.url()) };
         Ground { log: Log::open(options).await.unwrap(), behind: Behind::Three(cluster) }
+    }
+
+    /// The same log, to which what several people say at once goes in groups; in memory another one.
+    pub(crate) async fn grouping(&self) -> Log {
+        let grouping = |options| Options { grouping: Grouping::Always, group_min: 4, ..options };
+        match self.url() {
+            Some(url) => Log::open(grouping(options(&url))).await.unwrap(),
+            None => Log::memory_with(grouping(options(""))),
+        }
     }
 
     /// Another one's view of the same log: a connection of its own where there are connections.

@@ -5,6 +5,7 @@ mod appends;
 mod clear;
 mod follow;
 mod ground;
+mod groups;
 mod live;
 mod presence;
 #[cfg(feature = "faults")]
