@@ -243,7 +243,7 @@ impl Room {
     }
 
     /// Reads again who is attached through the other edges: words of theirs may have been lost. What is heard during the
-    /// reading is newer than what is read.
+    /// reading counts more than what is read, and may be wrong until the next reading.
     pub(crate) async fn reconcile(&self) -> Result<(), ReadError> {
         self.lock().roster.begin_reading();
         let read = tokio::try_join!(self.around.log.attached(&self.id), self.around.log.live_edges());

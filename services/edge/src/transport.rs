@@ -145,7 +145,8 @@ fn take(tcp: &TcpStream, buf: &mut [u8]) -> io::Result<usize> {
     let tried = tcp.try_io(Interest::READABLE, || {
         let read = (&*SockRef::from(tcp)).read(buf)?;
         taken = Some(read);
-        if (1..buf.len()).contains(&read) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(read) }
+        let is_drained = cfg!(target_os = "linux") && (1..buf.len()).contains(&read);
+        if is_drained { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(read) }
     });
     taken.map_or(tried, Ok)
 }
@@ -233,6 +234,7 @@ pub(crate) mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use futures_util::FutureExt;
     use klatch_testkit::Authority;
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, ServerName};
@@ -272,6 +274,45 @@ pub(crate) mod tests {
     pub(crate) async fn drain(client: &mut TlsStream<TcpStream>, bytes: usize) {
         let mut read = vec![0; bytes];
         tokio::time::timeout(BOUND, client.read_exact(&mut read)).await.expect("all that was written").unwrap();
+    }
+
+    /// Both ends of a plain connection.
+    async fn plain() -> (Transport, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        (Transport::Plain(accepted.unwrap().0), client.unwrap())
+    }
+
+    async fn read(server: &Transport, piece: &mut [u8]) -> usize {
+        tokio::time::timeout(BOUND, server.readable()).await.expect("something to read").unwrap();
+        server.try_read(piece).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_read_that_leaves_room_says_that_there_is_nothing_more() {
+        let (server, mut client) = plain().await;
+        client.write_all(b"one").await.unwrap();
+        assert_eq!(read(&server, &mut [0; 100]).await, 3);
+        assert!(server.readable().now_or_never().is_none(), "the socket is asked once more for nothing");
+        client.write_all(b"two").await.unwrap();
+        assert_eq!(read(&server, &mut [0; 100]).await, 3, "what comes later is told");
+    }
+
+    #[tokio::test]
+    async fn a_read_that_fills_the_buffer_may_have_left_something() {
+        let (server, mut client) = plain().await;
+        client.write_all(&[7; 150]).await.unwrap();
+        assert_eq!(read(&server, &mut [0; 100]).await, 100);
+        assert_eq!(read(&server, &mut [0; 100]).await, 50);
+    }
+
+    #[tokio::test]
+    async fn an_end_right_behind_the_last_bytes_is_read() {
+        let (server, mut client) = plain().await;
+        client.write_all(b"last").await.unwrap();
+        client.shutdown().await.unwrap();
+        assert_eq!(read(&server, &mut [0; 100]).await, 4);
+        assert_eq!(read(&server, &mut [0; 100]).await, 0);
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! One decision, appended: an event, or an atomic batch of events (ADR-50), each under its guard.
 //!
-//! Appends of one person in one room go one at a time, in the order of the calls. A try that can't have stored anything
+//! Appends of one person in one room go one at a time, in the order of the calls; the next one waits for the answer, or
+//! until nobody waits for that any more. A try that can't have stored anything
 //! is made again, with jitter, until the deadline; so is one whose answer was lost, under the same ids and guards. When
 //! such a retry meets a moved guard, it may have been our own first try that moved it, or that was stored before
 //! somebody else moved it: so the log asks for the id before it says that the standing changed.
@@ -163,7 +164,11 @@ impl Log {
         loop {
             let within = tries.next(self).await?;
             let written = match decision.writes.as_slice() {
-                [event] if decision.may_be_grouped => self.write_event(event, within).await,
+                // What is tried again may be known: it would spoil a batch.
+                [event] if decision.may_be_grouped && tries.is_first() => {
+                    self.write_event(&decision.key.1, event, within).await
+                }
+                [event] => self.write_alone(event, within).await,
                 batch => self.broker().write(Stream::Events, batch, within).await,
             };
             match written {
@@ -253,6 +258,11 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 impl Tries {
     pub(crate) fn until(deadline: Instant) -> Self {
         Tries { deadline, patience: None, pause: Duration::ZERO, unclear: false, last: String::new() }
+    }
+
+    /// Whether none has failed.
+    fn is_first(&self) -> bool {
+        self.pause.is_zero()
     }
 
     /// Waits until the next try may begin, and says how long it may take.

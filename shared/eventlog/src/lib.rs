@@ -34,6 +34,7 @@ mod marks;
 pub mod memory;
 mod numbers;
 mod options;
+mod pace;
 mod presence;
 mod push;
 mod queue;

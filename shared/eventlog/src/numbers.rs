@@ -44,6 +44,7 @@ pub(crate) struct Numbers {
     outcomes: [Counter; 6],
     retries: [Counter; 3],
     group_events: Histogram,
+    groups_refused: Counter,
     live_lag: Gauge<f64, std::sync::atomic::AtomicU64>,
 }
 
@@ -73,7 +74,7 @@ impl Numbers {
         let sizes: Family<Of, Histogram, fn() -> Histogram> = Family::new_with_constructor(sizes);
         let group_events = metrics.register(
             "append_group_events",
-            "Events of many people that went as one atomic batch, the broker being slow: how many (label service)",
+            "Events of many people that were stored as one atomic batch: how many (label service)",
             sizes,
         );
         let lag: Family<Of, Gauge<f64, std::sync::atomic::AtomicU64>> = metrics.register(
@@ -110,6 +111,10 @@ impl Numbers {
             outcomes: OUTCOMES.map(ended),
             retries: RETRIES.map(again),
             group_events: group_events.get_or_create_owned(&of),
+            groups_refused: counter(
+                "append_groups_refused",
+                "Such batches that were refused for one of their events, and tried again in halves (label service)",
+            ),
             live_lag: lag.get_or_create_owned(&of),
         }
     }
@@ -141,6 +146,11 @@ impl Numbers {
     /// So many events were stored in one batch.
     pub(crate) fn grouped(&self, events: usize) {
         self.group_events.observe(events as f64);
+    }
+
+    /// A batch was refused for one of its events.
+    pub(crate) fn group_refused(&self) {
+        self.groups_refused.inc();
     }
 
     /// A live event was heard that was stored at this moment.

@@ -67,7 +67,11 @@ impl JetStream {
         let answer = match writes {
             [] => return Err(WriteError::Refused("nothing to write".to_owned())),
             [one] => self.ask(&one.subject, headers(one), one.payload.clone(), within).await,
-            batch => self.write_batch(batch, within).await,
+            // Without a connection the client's own queue fills up, and even queueing waits.
+            batch => match tokio::time::timeout(within, self.write_batch(batch, within)).await {
+                Ok(written) => written,
+                Err(_) => Err(WriteError::Unclear("the batch was not sent in time".to_owned())),
+            },
         };
         if stream == Stream::Presence && matches!(answer, Err(WriteError::Unavailable(_))) {
             // It lives in memory: a restart of a single server loses it whole.

@@ -1,10 +1,13 @@
 //! Group commit: what many people say at once goes together, and is judged one by one.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::pin::pin;
 
 use futures_util::future::join_all;
+use futures_util::poll;
 use klatch_domain::Seq;
-use klatch_eventlog::{AppendError, Outcome};
+use klatch_eventlog::memory::Weather;
+use klatch_eventlog::{AppendError, Grouping, Log, Options, Outcome};
 use klatch_service::Metrics;
 
 use crate::appends::kick_against_flood;
@@ -50,7 +53,8 @@ async fn each_of_a_group_is_told_where_their_own_event_lies(ground: Ground) {
 }
 
 async fn what_may_not_be_stored_keeps_nobody_else_out(ground: Ground) {
-    let log = &ground.grouping().await;
+    let (log, metrics) = (&ground.grouping().await, Metrics::new());
+    log.count_into(&metrics);
     let (room, standing) = (&room("r"), member(&room("r"), &user("u7")));
     let joined = by(&user("u7"), vec![entry(standing.clone(), "joined").if_own(Seq::ZERO)]);
     let joined = appended(log.append(joined).await.unwrap());
@@ -75,6 +79,7 @@ async fn what_may_not_be_stored_keeps_nobody_else_out(ground: Ground) {
     }
     let range = log.timeline(room, Seq::ZERO, Seq(u64::MAX), 1_000, 1 << 20).await.unwrap();
     assert_eq!(range.events.len(), 1 + CROWD - 3);
+    assert!(grouped(&metrics) > 0.0, "nothing went in a group:\n{}", metrics.encode());
 }
 
 async fn nobody_lands_after_their_kick_in_a_crowd(ground: Ground) {
@@ -89,4 +94,25 @@ async fn nobody_lands_after_their_kick_in_a_crowd(ground: Ground) {
         tokio::join!(join_all(kicks), join_all(others));
     }
     assert!(grouped(&metrics) > 0.0, "nothing went in a group:\n{}", metrics.encode());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_before_they_were_taken_along_is_not_stored() {
+    let log = Log::memory_with(Options { grouping: Grouping::Always, ..options("") });
+    log.faults().unwrap().weather(Weather { way_ms_max: 50, ..Weather::default() });
+    let room = room("r");
+    let said = |who: &str| by(&user(who), vec![entry(timeline(&room), who)]);
+    // As many groups as may be are on their way, each of one event.
+    let mut ada = pin!(log.append(said("ada")));
+    let mut ben = pin!(log.append(said("ben")));
+    assert!(poll!(&mut ada).is_pending() && poll!(&mut ben).is_pending());
+    let mut cid = Box::pin(log.append(said("cid")));
+    assert!(poll!(&mut cid).is_pending());
+    drop(cid);
+    let dan = log.append(said("dan"));
+    let outcomes = tokio::join!(ada, ben, dan);
+    assert!(matches!(outcomes, (Ok(_), Ok(_), Ok(_))), "{outcomes:?}");
+    let range = log.timeline(&room, Seq::ZERO, Seq(u64::MAX), 10, 1 << 20).await.unwrap();
+    let said: BTreeSet<String> = range.events.iter().map(|stored| words(&stored.payload)).collect();
+    assert_eq!(said, ["ada", "ben", "dan"].map(str::to_owned).into());
 }
