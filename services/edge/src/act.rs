@@ -50,14 +50,16 @@ impl Hub {
         let mut how = Freshness::Cached;
         for _ in 0..DECISIONS_MAX {
             let facts = self.facts(actor, command, how).await?;
-            let (at, before) = (self.now(), self.seen());
+            let (at, before, life) = (self.now(), self.seen(), self.log.epoch());
             match command.decide(&facts, at) {
                 Ok(Decision::Append(_)) if self.has_gone_back() => return Err(gone_back::unavailable()),
                 Ok(Decision::Append(drafts)) => match self.append(actor, &drafts, key.id()).await? {
                     Outcome::Appended { seq } if seq <= before => return Err(self.find_gone_back(seq, before).await),
                     Outcome::Appended { seq } => {
                         self.saw(seq);
-                        self.learn(drafts, seq);
+                        if self.log.epoch() == life {
+                            self.learn(drafts, seq);
+                        }
                         return Ok(Done { seq, at });
                     }
                     Outcome::Duplicate { seq } => {

@@ -9,6 +9,7 @@ use klatch_domain::{Known, RoomId, RoomInfo, Seq};
 use klatch_eventlog::{Log, ReadError};
 use tokio::time::Instant;
 
+use crate::of_life::OfLife;
 use crate::standing::room_info;
 
 /// What was read or heard last is believed for so long: a change may go unheard (core NATS).
@@ -18,7 +19,7 @@ const BELIEVED_FOR: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Infos {
     log: Log,
-    known: Mutex<HashMap<RoomId, Heard>>,
+    known: Mutex<OfLife<HashMap<RoomId, Heard>>>,
     entries_max: usize,
 }
 
@@ -32,7 +33,7 @@ struct Heard {
 impl Infos {
     /// Nothing known yet; keeps at most `entries_max` states, of rooms that somebody asked for something in.
     pub(crate) fn new(log: Log, entries_max: usize) -> Self {
-        Infos { log, known: Mutex::new(HashMap::new()), entries_max }
+        Infos { log, known: Mutex::default(), entries_max }
     }
 
     /// A room's state as it was read or heard a moment ago, else as the log's leader has it.
@@ -93,8 +94,10 @@ impl Infos {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RoomId, Heard>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, OfLife<HashMap<RoomId, Heard>>> {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        all.enter(self.log.epoch());
+        all
     }
 }
 
@@ -152,6 +155,22 @@ mod tests {
         store(&log, &named("four")).await;
         infos.forget_all();
         assert_eq!(name().await.as_deref(), Some("four"));
+    }
+
+    #[tokio::test]
+    async fn nothing_of_another_life_of_the_stream_is_believed() {
+        let log = Log::memory();
+        let infos = Infos::new(log.clone(), 10);
+        let room = named("").room_id;
+        for name in ["earlier", "old"] {
+            store(&log, &named(name)).await;
+        }
+        let name = async || infos.of(&room).await.unwrap().value.map(|info| info.name);
+        assert_eq!(name().await.as_deref(), Some("old"));
+        log.faults().unwrap().recreate();
+        let fresh = store(&log, &named("fresh")).await;
+        log.refresh_epoch().await.unwrap();
+        assert_eq!(name().await.as_deref(), Some("fresh"), "stored at {fresh}, which is less than the old one");
     }
 
     #[tokio::test]

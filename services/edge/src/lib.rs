@@ -24,6 +24,7 @@ mod interest;
 mod interpreter;
 mod listener;
 mod metrics;
+mod of_life;
 mod outbox;
 mod past;
 mod people;

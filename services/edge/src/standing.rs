@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use klatch_domain::{Address, Event, Known, Membership, RoomId, RoomInfo, Seq, UserId};
 use klatch_eventlog::{Log, ReadError};
 
+use crate::of_life::OfLife;
+
 /// How sure one must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Freshness {
@@ -18,18 +20,20 @@ pub(crate) enum Freshness {
     Leader,
 }
 
+type All = HashMap<(RoomId, UserId), Known<Membership>>;
+
 /// The cache of standings.
 #[derive(Debug)]
 pub(crate) struct Standings {
     log: Log,
-    known: Mutex<HashMap<(RoomId, UserId), Known<Membership>>>,
+    known: Mutex<OfLife<All>>,
     entries_max: usize,
 }
 
 impl Standings {
     /// Nothing known yet; keeps at most `entries_max` standings, of people who asked for something here.
     pub(crate) fn new(log: Log, entries_max: usize) -> Self {
-        Standings { log, known: Mutex::new(HashMap::new()), entries_max }
+        Standings { log, known: Mutex::default(), entries_max }
     }
 
     /// Where a person stands towards a room.
@@ -45,12 +49,13 @@ impl Standings {
         {
             return Ok(known.clone());
         }
+        let life = self.log.epoch();
         let read = last_of(&self.log, Address::Member(room.clone(), user.clone()), |event| match event {
             Event::Member(membership) => Some(membership),
             _ => None,
         });
         let known = read.await?;
-        if known.value.is_some() {
+        if known.value.is_some() && self.log.epoch() == life {
             self.learn(about, &known);
         }
         Ok(known)
@@ -86,8 +91,10 @@ impl Standings {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(RoomId, UserId), Known<Membership>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, OfLife<All>> {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        all.enter(self.log.epoch());
+        all
     }
 }
 
@@ -105,4 +112,53 @@ async fn last_of<T>(log: &Log, address: Address, expected: impl Fn(Event) -> Opt
     let event = stored.event().map_err(|error| ReadError::Malformed(error.to_string()))?;
     let value = expected(event).ok_or_else(|| ReadError::Malformed(format!("another event lies at {}", stored.seq)))?;
     Ok(Known::at(stored.seq, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use klatch_domain::{Cause, Role, Standing, Timestamp};
+    use klatch_eventlog::{Append, Entry, Outcome};
+
+    use super::*;
+
+    fn ada(standing: Standing) -> Membership {
+        Membership {
+            room_id: RoomId::parse("r").unwrap(),
+            user_id: UserId::parse("ada").unwrap(),
+            username: "Ada".to_owned(),
+            avatar: None,
+            standing,
+            role: Role::Member,
+            muted: None,
+            cause: Cause::Joined,
+            timestamp: Timestamp::from_ms(0),
+        }
+    }
+
+    async fn store(log: &Log, membership: &Membership) -> Seq {
+        let event = Event::Member(membership.clone());
+        let entry = Entry { address: event.address(), payload: event.encode().into(), guard: None, id: None };
+        match log.append(Append { author: membership.user_id.clone(), entries: vec![entry] }).await.unwrap() {
+            Outcome::Appended { seq } => seq,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Else somebody could pass a guard by what they were before, where the sequences happen to be the same.
+    #[tokio::test]
+    async fn nobody_stands_as_they_stood_in_another_life_of_the_stream() {
+        let log = Log::memory();
+        let standings = Standings::new(log.clone(), 10);
+        let (joined, removed) = (ada(Standing::Joined), ada(Standing::Removed));
+        let of = async || standings.of(&joined.room_id, &joined.user_id, Freshness::Cached).await.unwrap();
+        let before = store(&log, &joined).await;
+        assert_eq!(of().await, Known::at(before, joined.clone()));
+
+        log.faults().unwrap().recreate();
+        let after = store(&log, &removed).await;
+        assert_eq!(after, before, "the test wants the same sequence");
+        standings.hear(after, &removed);
+        log.refresh_epoch().await.unwrap();
+        assert_eq!(of().await, Known::at(after, removed.clone()));
+    }
 }
