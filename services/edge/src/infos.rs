@@ -2,7 +2,6 @@
 //! every change of a room that is heard (`facts.rs`). Of a room that is listened to, its own feed knows more.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use klatch_domain::{Known, RoomId, RoomInfo, Seq};
@@ -19,7 +18,7 @@ const BELIEVED_FOR: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Infos {
     log: Log,
-    known: Mutex<OfLife<HashMap<RoomId, Heard>>>,
+    known: OfLife<HashMap<RoomId, Heard>>,
     entries_max: usize,
 }
 
@@ -33,14 +32,14 @@ struct Heard {
 impl Infos {
     /// Nothing known yet; keeps at most `entries_max` states, of rooms that somebody asked for something in.
     pub(crate) fn new(log: Log, entries_max: usize) -> Self {
-        Infos { log, known: Mutex::default(), entries_max }
+        Infos { known: OfLife::new(log.clone()), log, entries_max }
     }
 
     /// A room's state as it was read or heard a moment ago, else as the log's leader has it.
     pub(crate) async fn of(&self, room: &RoomId) -> Result<Known<RoomInfo>, ReadError> {
         let begun = Instant::now();
         {
-            let mut all = self.lock();
+            let mut all = self.known.lock();
             if let Some(heard) = all.get(room).filter(|heard| begun < heard.until) {
                 return Ok(heard.info.clone());
             }
@@ -50,7 +49,7 @@ impl Infos {
         }
         let read = room_info(&self.log, room).await?;
         if read.value.is_some()
-            && let Some(heard) = self.lock().get_mut(room).filter(|heard| heard.info.seq <= read.seq)
+            && let Some(heard) = self.known.lock().get_mut(room).filter(|heard| heard.info.seq <= read.seq)
         {
             // It is as old as the question.
             *heard = Heard { info: read.clone(), until: begun + BELIEVED_FOR };
@@ -60,12 +59,12 @@ impl Infos {
 
     /// What this edge knows at once, however old.
     pub(crate) fn known(&self, room: &RoomId) -> Option<Known<RoomInfo>> {
-        self.lock().get(room).map(|heard| heard.info.clone())
+        self.known.lock().get(room).map(|heard| heard.info.clone())
     }
 
     /// A room's state was heard: of a room that somebody asked for, it is the one known from now on.
     pub(crate) fn hear(&self, seq: Seq, info: RoomInfo) {
-        if let Some(heard) = self.lock().get_mut(&info.room_id).filter(|heard| heard.info.seq < seq) {
+        if let Some(heard) = self.known.lock().get_mut(&info.room_id).filter(|heard| heard.info.seq < seq) {
             *heard = Heard { info: Known::at(seq, info), until: Instant::now() + BELIEVED_FOR };
         }
     }
@@ -73,7 +72,7 @@ impl Infos {
     /// This edge stored it itself.
     pub(crate) fn stored(&self, seq: Seq, info: RoomInfo) {
         let now = Instant::now();
-        let mut all = self.lock();
+        let mut all = self.known.lock();
         self.make_room(&mut all, now);
         all.entry(info.room_id.clone()).or_insert(Heard { info: Known::NOTHING, until: now });
         drop(all);
@@ -82,7 +81,7 @@ impl Infos {
 
     /// Something may have been missed: ask again.
     pub(crate) fn forget_all(&self) {
-        self.lock().clear();
+        self.known.lock().clear();
     }
 
     fn make_room(&self, all: &mut HashMap<RoomId, Heard>, now: Instant) {
@@ -92,12 +91,6 @@ impl Infos {
         if all.len() >= self.entries_max {
             all.clear(); // Rare, cheap and safe: the next command asks the leader.
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, OfLife<HashMap<RoomId, Heard>>> {
-        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        all.enter(self.log.epoch());
-        all
     }
 }
 
@@ -182,7 +175,7 @@ mod tests {
             assert!(infos.known(&info.room_id).is_none(), "nobody asked for it");
             infos.stored(Seq(number), info.clone());
             assert!(infos.known(&info.room_id).is_some());
-            assert!(infos.lock().len() <= 3);
+            assert!(infos.known.lock().len() <= 3);
         }
     }
 }

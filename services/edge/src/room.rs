@@ -12,7 +12,7 @@ use klatch_domain::{
 use klatch_eventlog::{EdgeId, LiveEvent, LiveRoom, Log, ReadError, Stored};
 use klatch_service::traces::{self, Traceparent};
 use klatch_wire::dialects::{Encoded, Happening, Timeline};
-use klatch_wire::native::server::{MemberState, Presence, Receipt, User, UserInRoom};
+use klatch_wire::native::server::{Presence, Receipt, User, UserInRoom};
 use klatch_wire::{CloseCode, Limits};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
@@ -488,17 +488,6 @@ fn put_out_by(payload: &[u8]) -> Option<UserId> {
             Some(notice.user_id)
         }
         _ => None,
-    }
-}
-
-/// A standing as frames show it.
-pub(crate) fn member_state(membership: &Membership, now: klatch_domain::Timestamp) -> MemberState {
-    MemberState {
-        user_id: membership.user_id.clone(),
-        username: membership.username.clone(),
-        role: membership.role,
-        standing: membership.standing.clone(),
-        muted: membership.is_muted(now),
     }
 }
 

@@ -4,10 +4,10 @@
 //! the leader is asked ([`Freshness::Leader`]).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use klatch_domain::{Address, Event, Known, Membership, RoomId, RoomInfo, Seq, UserId};
+use klatch_domain::{Address, Event, Known, Membership, RoomId, RoomInfo, Seq, Timestamp, UserId};
 use klatch_eventlog::{Log, ReadError};
+use klatch_wire::native::server::MemberState;
 
 use crate::of_life::OfLife;
 
@@ -26,14 +26,14 @@ type All = HashMap<(RoomId, UserId), Known<Membership>>;
 #[derive(Debug)]
 pub(crate) struct Standings {
     log: Log,
-    known: Mutex<OfLife<All>>,
+    known: OfLife<All>,
     entries_max: usize,
 }
 
 impl Standings {
     /// Nothing known yet; keeps at most `entries_max` standings, of people who asked for something here.
     pub(crate) fn new(log: Log, entries_max: usize) -> Self {
-        Standings { log, known: Mutex::default(), entries_max }
+        Standings { known: OfLife::new(log.clone()), log, entries_max }
     }
 
     /// Where a person stands towards a room.
@@ -45,7 +45,7 @@ impl Standings {
     ) -> Result<Known<Membership>, ReadError> {
         let about = (room.clone(), user.clone());
         if how == Freshness::Cached
-            && let Some(known) = self.lock().get(&about)
+            && let Some(known) = self.known.lock().get(&about)
         {
             return Ok(known.clone());
         }
@@ -70,18 +70,18 @@ impl Standings {
     /// A member event was heard: of whom this edge has a standing, it has the newer one from now on.
     pub(crate) fn hear(&self, seq: Seq, membership: &Membership) {
         let about = (membership.room_id.clone(), membership.user_id.clone());
-        if let Some(known) = self.lock().get_mut(&about).filter(|known| known.seq < seq) {
+        if let Some(known) = self.known.lock().get_mut(&about).filter(|known| known.seq < seq) {
             *known = Known::at(seq, membership.clone());
         }
     }
 
     /// Something may have been missed: ask again.
     pub(crate) fn forget_all(&self) {
-        self.lock().clear();
+        self.known.lock().clear();
     }
 
     fn learn(&self, about: (RoomId, UserId), newer: &Known<Membership>) {
-        let mut all = self.lock();
+        let mut all = self.known.lock();
         if all.len() >= self.entries_max {
             all.clear(); // Rare, cheap and safe: the next command asks the leader.
         }
@@ -90,11 +90,16 @@ impl Standings {
             *known = newer.clone();
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, OfLife<All>> {
-        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        all.enter(self.log.epoch());
-        all
+/// A standing as frames show it.
+pub(crate) fn member_state(membership: &Membership, now: Timestamp) -> MemberState {
+    MemberState {
+        user_id: membership.user_id.clone(),
+        username: membership.username.clone(),
+        role: membership.role,
+        standing: membership.standing.clone(),
+        muted: membership.is_muted(now),
     }
 }
 
@@ -116,7 +121,7 @@ async fn last_of<T>(log: &Log, address: Address, expected: impl Fn(Event) -> Opt
 
 #[cfg(test)]
 mod tests {
-    use klatch_domain::{Cause, Role, Standing, Timestamp};
+    use klatch_domain::{Cause, Role, Standing};
     use klatch_eventlog::{Append, Entry, Outcome};
 
     use super::*;

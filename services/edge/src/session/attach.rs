@@ -14,8 +14,8 @@ use super::Session;
 use crate::act::{Key, unreadable};
 use crate::listener::Listener;
 use crate::resume;
-use crate::room::{Captured, Room, member_state};
-use crate::standing::{Freshness, room_info};
+use crate::room::{Captured, Room};
+use crate::standing::{Freshness, member_state, room_info};
 use crate::token::Person;
 
 /// What `chat.joined` shows of the timeline.
